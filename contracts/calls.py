@@ -1,0 +1,77 @@
+"""Model calls: what was asked, what came back, what it cost. One value a call, one row in the ledger."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from contracts.base import Contract
+
+
+class Purpose(StrEnum):
+    """Why a model was called."""
+
+    GENERATE = "generate"
+    JUDGE = "judge"
+    DIAGNOSE = "diagnose"
+
+
+class CallState(StrEnum):
+    """STARTED before the request leaves; SUCCEEDED or FAILED when its answer is recorded."""
+
+    STARTED = "STARTED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class CallIdentity(Contract):
+    """Who a call is for, written before it leaves.
+
+    `request_hash` is over model, system, messages and schema: the identity of what was asked.
+    """
+
+    id: str
+    batch: str
+    tenant: str
+    user: str | None
+    feature: str
+    pipeline: str
+    stage: str
+    item: str
+    purpose: Purpose
+    model: str
+    prompt_version: str
+    rubric_version: str | None
+    request_hash: str
+    started_at: datetime
+
+
+class Usage(Contract):
+    """Tokens as the provider reports them; the four kinds are disjoint and priced apart."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+
+
+class Reply(Contract):
+    """A paid answer: its text, the model that gave it, why it stopped, its usage and price."""
+
+    text: str
+    model: str
+    stop_reason: str
+    usage: Usage
+    cost_usd: Decimal
+    latency_ms: float
+
+
+class CallFailure(Contract):
+    """A call that brought no usable answer, in words an operator understands."""
+
+    error: str
+    message: str
+    kind: Literal["transient", "rejected", "refused", "invalid"]
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    latency_ms: float = 0.0

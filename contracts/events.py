@@ -1,0 +1,97 @@
+"""Events: immutable facts in a CloudEvents 1.0 envelope (https://github.com/cloudevents/spec, v1.0.2)."""
+
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from pydantic import StringConstraints
+
+from contracts.base import Contract
+
+EVENT_SCHEMA_VERSION: Final = "1"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class Priority(StrEnum):
+    """How urgent an event is; also the level of a batch."""
+
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+    @property
+    def rank(self) -> int:
+        """3 for HIGH, 2 for MEDIUM, 1 for LOW: larger is more urgent."""
+        return _RANKS[self]
+
+    @classmethod
+    def from_rank(cls, rank: int) -> "Priority":
+        """The priority whose `rank` is given; ValueError for any other number."""
+        for priority, known in _RANKS.items():
+            if known == rank:
+                return priority
+        raise ValueError(f"no priority has rank {rank}; ranks are 1 to 3")
+
+
+_RANKS = {Priority.HIGH: 3, Priority.MEDIUM: 2, Priority.LOW: 1}
+
+
+class Kind(StrEnum):
+    """The CloudEvents `type`: what happened."""
+
+    FEEDBACK = "feedback.submitted"
+    TRANSCRIPT = "support.transcript"
+    SURVEY = "survey.response"
+    ALERT = "system.alert"
+    DOCUMENT = "document.received"
+
+
+class Event(Contract):
+    """One fact from one tenant.
+
+    `user` and `time` (when it happened, UTC) may be unknown. `feature` is where in the tenant's product the
+    event came from and is what its cost is booked to. `topic` is what it is about, in the source's own words
+    where it has any; trends are counted by it. `data` is the original content.
+    """
+
+    specversion: Literal["1.0"] = "1.0"
+    schema_version: Literal["1"] = EVENT_SCHEMA_VERSION
+    id: Name
+    source: Name
+    type: Kind
+    time: datetime | None = None
+    tenant: Name
+    user: Name | None = None
+    priority: Priority
+    feature: Name
+    topic: Name
+    data: dict[str, Any]
+
+
+def event_key(tenant: str, source: str, event_id: str) -> bytes:
+    """The identity of an event, 16 bytes: the same (tenant, source, id) twice is one event."""
+    return sha256(f"{tenant}\x00{source}\x00{event_id}".encode()).digest()[:16]
+
+
+def content_hash(event: Event) -> bytes:
+    """16 bytes over everything that was said, in canonical JSON: tells a duplicate from a conflict."""
+    said = (event.type, event.time, event.user, event.data)
+    return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)).digest()[:16]
+
+
+class Rejection(Contract):
+    """A raw message that could not become an event; kept so that nothing is lost.
+
+    `origin` is the file or queue, `line` its 1-based position (a record number where the format
+    has no lines), `reason` one sentence, `raw` the text as it came (cut at the intake's size limit).
+    """
+
+    schema_version: Literal["1"] = "1"
+    origin: str
+    line: int
+    reason: str
+    raw: str
+    tenant: str | None = None
