@@ -1,0 +1,95 @@
+"""Redaction: secrets out of any text before it is shown, stored or sent.
+
+Two ways, both applied: values known to be secret, wherever and however they are written, and shapes that only
+secrets have. It errs on the side of taking out too much.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+PLACEHOLDER: Final = "[redacted]"
+
+_SECRET_NAME: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)\Z", re.IGNORECASE)
+_SHORTEST_VALUE: Final = 6  # shorter ones ("1", "true") stand in any text by chance
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_NAMED: Final = r"(?:password|passwd|pwd|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key)"
+_PEM: Final = r"[A-Z ]{0,40}PRIVATE KEY-----"
+_PEM_BODY: Final = r"[\w+/=\s:,.\\\"'-]"
+# The first group of a shape, where it has one, is kept: it says what was there. Repetitions are bounded or
+# cannot fail, so that no text takes more than linear time.
+_SHAPES: Final = tuple(
+    re.compile(shape)
+    for shape in (
+        rf"-----BEGIN {_PEM}(?:{_PEM_BODY}*?-----END {_PEM}|{_PEM_BODY}*)",
+        r"\bsk-[\w-]{8,}",
+        r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}",
+        # An AWS secret key has no prefix: 40 characters of base64 with both cases and a digit.
+        r"(?<![\w/+=])(?=[^a-z]{0,39}[a-z])(?=[^A-Z]{0,39}[A-Z])(?=\D{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=])",
+        r"\b(?:gh[pousr]_|github_pat_|xox[abeprs]-|AIza|whsec_)[\w+/=-]{8,}",
+        r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?",
+        r"(?i)(\bbearer\s{1,3})[^\s\"'<>]{6,}",
+        r"(?i)(\b(?:authorization|x-api-key)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:\w{1,20}\s{1,3})?)[^\s\"'<>]{4,}",
+        r"(://[^\s/@:]{0,256}:)\S{1,512}(?=@)",
+        r"(://)[^\s/@:]{20,256}(?=@)",
+        r"(?i)([?&][\w.-]{0,40}(?:signature|credential|token|secret|password|key|sig)=)[^\s&\"'<>]+",
+        r"(\b[A-Z][A-Z0-9_]{0,80}(?:KEY|TOKEN|SECRET|PASSWORD)=)[^\s\"']+",
+        rf"(?i)({_NAMED}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]{{4,}}\"|'[^'\n]{{4,}}')",
+        # Bare values count with a digit only: `token = next(tokens)` is code, not a secret.
+        rf"(?i)({_NAMED}\s{{0,3}}[:=]\s{{0,3}})(?=[^\s\d]{{0,256}}\d)[^\s\"',;&<>]{{4,}}",
+    )
+)
+
+
+def redact(text: str, secrets: Sequence[str] = ()) -> str:
+    """`text` without secrets and without characters that cannot be stored or shown.
+
+    `secrets` are values to take out as they are, escaped as in JSON or `repr`, or quoted as in an address;
+    those shorter than 6 characters are left. Line breaks are kept, so line numbers stay true.
+    """
+    clean = plain(text)
+    for spelling in _spellings(secrets):
+        clean = clean.replace(spelling, _in_place_of(spelling))
+    for shape in _SHAPES:
+        clean = shape.sub(_masked, clean)
+    return clean
+
+
+def environment_secrets(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Values of the variables whose names end in KEY, TOKEN, SECRET or PASSWORD; default `os.environ`."""
+    variables = os.environ if environ is None else environ
+    return tuple(value for name, value in variables.items() if is_secret_name(name))
+
+
+def is_secret_name(name: str) -> bool:
+    """True for a name that announces a secret, such as `ANTHROPIC_API_KEY`."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def plain(text: str) -> str:
+    """`text` as an exact `str` of printable characters: no lone surrogates, NULs or terminal escapes."""
+    whole = str.encode(text, "utf-8", "replace").decode()  # unbound: a subclass may override everything
+    return _UNPRINTABLE.sub("", whole.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _spellings(secrets: Iterable[str]) -> list[str]:
+    """Every way each secret may be written, longest first so that none is cut by a shorter one."""
+    found: set[str] = set()
+    for secret in secrets:
+        value = plain(secret).strip()
+        if len(value) >= _SHORTEST_VALUE:
+            found |= {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value), quote(value, safe="")}
+    return sorted(found, key=len, reverse=True)
+
+
+def _masked(match: re.Match[str]) -> str:
+    kept = match.group(1) if match.re.groups else ""
+    return kept + _in_place_of(match.group()[len(kept) :])
+
+
+def _in_place_of(secret: str) -> str:
+    return PLACEHOLDER + "\n" * secret.count("\n")
