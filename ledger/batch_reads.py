@@ -1,0 +1,88 @@
+"""Reading batches back: where each stands, how it got there, what it holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, select
+
+from contracts.batches import Batch, BatchState
+from ledger.engine import Ledger
+from ledger.sql import by_prefix, reading
+from ledger.tables import batch_events, batches, events
+from ledger.tables import batch_history as history
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move of a batch, as its history tells it."""
+
+    from_state: BatchState
+    to_state: BatchState
+    at: datetime
+    reason: str
+
+
+def read_batch(ledger: Ledger, batch_id: str) -> Batch | None:
+    """The batch with this id, or the only one whose id begins so; None if there is none.
+
+    Raises:
+        AmbiguousIdError: several ids begin so.
+    """
+    with reading(ledger) as connection:
+        row = by_prefix(connection, batches, batch_id)
+    return None if row is None else to_batch(row)
+
+
+def list_batches(ledger: Ledger, limit: int, state: BatchState | None = None) -> tuple[Batch, ...]:
+    """The latest batches, newest first, of one state if it is given."""
+    query = select(batches).order_by(batches.c.created_at.desc(), batches.c.id).limit(limit)
+    if state is not None:
+        query = query.where(batches.c.state == state.value)
+    with reading(ledger) as connection:
+        return tuple(to_batch(row) for row in connection.execute(query))
+
+
+def batch_history(ledger: Ledger, batch_id: str) -> tuple[Transition, ...]:
+    """How the batch came to where it stands, oldest move first."""
+    query = select(history).where(history.c.batch_id == batch_id).order_by(history.c.id)
+    with reading(ledger) as connection:
+        return tuple(
+            Transition(BatchState(row.from_state), BatchState(row.to_state), row.at, row.reason)
+            for row in connection.execute(query)
+        )
+
+
+def batch_diagnosis(ledger: Ledger, batch_id: str) -> dict[str, Any] | None:
+    """What was found to be wrong with the batch; None while nothing was."""
+    with reading(ledger) as connection:
+        found: dict[str, Any] | None = connection.execute(
+            select(batches.c.diagnosis).where(batches.c.id == batch_id)
+        ).scalar()
+    return found
+
+
+def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
+    """The CloudEvents ids of the batch's events, in ledger order."""
+    with reading(ledger) as connection:
+        return tuple(orjson.loads(payload)["id"] for payload in event_payloads(connection, batch_id))
+
+
+def event_payloads(connection: Connection, batch_id: str) -> list[str]:
+    """The JSON of the batch's events, in ledger order."""
+    query = (
+        select(events.c.payload)
+        .join_from(batch_events, events, batch_events.c.event_seq == events.c.seq)
+        .where(batch_events.c.batch_id == batch_id)
+        .order_by(batch_events.c.event_seq)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def to_batch(row: Row[Any]) -> Batch:
+    """The contract of a row of `batches`."""
+    return Batch.model_validate(
+        {name: getattr(row, name) for name in Batch.model_fields},
+        strict=False,  # the database's text becomes the contract's enumerations
+    )

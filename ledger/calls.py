@@ -1,0 +1,121 @@
+"""Model calls: on record before they leave, settled when they return, and never paid twice."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
+from ledger.engine import Ledger
+from ledger.errors import UnknownCallError
+from ledger.sql import insert_once, reading, writing
+from ledger.tables import model_calls
+
+
+def begin_call(ledger: Ledger, identity: CallIdentity) -> None:
+    """Record that a call is about to leave, STARTED; a call recorded before is left as it is."""
+    values = identity.model_dump(mode="python") | {
+        "batch_id": identity.batch,
+        "purpose": identity.purpose.value,
+        "state": CallState.STARTED.value,
+    }
+    del values["batch"]
+    with writing(ledger) as connection:
+        insert_once(connection, model_calls, values)
+
+
+def paid_reply(ledger: Ledger, batch: str, item: str, purpose: Purpose, request_hash: str) -> Reply | None:
+    """The answer this very request already brought for this item of the batch; None if it must be asked."""
+    query = (
+        select(model_calls)
+        .where(
+            model_calls.c.batch_id == batch,
+            model_calls.c.item == item,
+            model_calls.c.purpose == purpose.value,
+            model_calls.c.request_hash == request_hash,
+            model_calls.c.state == CallState.SUCCEEDED.value,
+        )
+        .order_by(model_calls.c.started_at)
+        .limit(1)
+    )
+    with reading(ledger) as connection:
+        row = connection.execute(query).first()
+    return None if row is None else _reply(row)
+
+
+def settle_call(ledger: Ledger, call_id: str, outcome: Reply | CallFailure, now: datetime) -> None:
+    """Record what a STARTED call brought, and its cost; a call settled before is left as it is.
+
+    Raises:
+        UnknownCallError: no such call was begun.
+    """
+    with writing(ledger) as connection:
+        settle(connection, call_id, outcome, now)
+
+
+def settle(connection: Connection, call_id: str, outcome: Reply | CallFailure, now: datetime) -> None:
+    """Settle a call inside the caller's transaction. Raises as `settle_call`."""
+    usage = outcome.usage
+    values: dict[str, Any] = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cost_usd": outcome.cost_usd,
+        "latency_ms": outcome.latency_ms,
+        "finished_at": now,
+    }
+    settled = connection.execute(
+        update(model_calls)
+        .where(model_calls.c.id == call_id, model_calls.c.state == CallState.STARTED.value)
+        .values(values | _told(outcome))
+    )
+    if settled.rowcount == 0:
+        known = connection.execute(select(model_calls.c.id).where(model_calls.c.id == call_id)).first()
+        if known is None:
+            raise UnknownCallError(
+                f"no call has the id {call_id!r}: record it with begin_call before it leaves"
+            )
+
+
+def calls_in_doubt(ledger: Ledger) -> tuple[CallIdentity, ...]:
+    """The calls that left and whose answer nobody recorded, oldest first: they may have been paid for."""
+    query = (
+        select(model_calls)
+        .where(model_calls.c.state == CallState.STARTED.value)
+        .order_by(model_calls.c.started_at, model_calls.c.id)
+    )
+    with reading(ledger) as connection:
+        return tuple(_identity(row) for row in connection.execute(query))
+
+
+def _told(outcome: Reply | CallFailure) -> dict[str, Any]:
+    if isinstance(outcome, Reply):
+        return {
+            "state": CallState.SUCCEEDED.value,
+            "reply_text": outcome.text,
+            "reply_model": outcome.model,
+            "stop_reason": outcome.stop_reason,
+        }
+    return {
+        "state": CallState.FAILED.value,
+        "error": outcome.error,
+        "message": outcome.message,
+        "failure_kind": outcome.kind,
+    }
+
+
+def _reply(row: Row[Any]) -> Reply:
+    return Reply(
+        text=row.reply_text,
+        model=row.reply_model,
+        stop_reason=row.stop_reason,
+        usage=Usage(**{name: getattr(row, name) for name in Usage.model_fields}),
+        cost_usd=row.cost_usd,
+        latency_ms=row.latency_ms,
+    )
+
+
+def _identity(row: Row[Any]) -> CallIdentity:
+    values = {name: getattr(row, name) for name in CallIdentity.model_fields if name != "batch"}
+    return CallIdentity(**values | {"batch": row.batch_id, "purpose": Purpose(row.purpose)})

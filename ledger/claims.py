@@ -1,0 +1,116 @@
+"""Claims: which batch is next, who holds it and until when.
+
+A claim is a lease. Whoever lets it run out loses the batch: it becomes READY again, and what was committed for
+it so far is found by the next holder.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, exists, func, literal, select, update
+
+from contracts.batches import Batch, BatchState, BatchWork
+from contracts.events import Event
+from ledger.batch_reads import event_payloads, to_batch
+from ledger.columns import Moment
+from ledger.engine import Ledger
+from ledger.sql import among, reading, writing
+from ledger.tables import batches, turns
+from ledger.transitions import move, update_state
+
+_READY = batches.c.state == BatchState.READY.value
+_RUNNING = batches.c.state == BatchState.RUNNING.value
+
+
+def claim_next(
+    ledger: Ledger, *, lease_id: str, owner: str, now: datetime, lease_for: timedelta
+) -> BatchWork | None:
+    """Claim the READY batch whose turn it is; None if none is READY.
+
+    The highest lane goes first; in it the tenant that was served longest ago, and of its batches the oldest.
+    Two claimers never get the same batch.
+    """
+    with writing(ledger, "claims") as connection:
+        batch_id = _next_ready(connection)
+        batch = (
+            None if batch_id is None else _take(connection, batch_id, lease_id, owner, now, now + lease_for)
+        )
+    return None if batch is None else _work(ledger, batch, lease_id)
+
+
+def claim(
+    ledger: Ledger, batch_id: str, *, lease_id: str, owner: str, now: datetime, lease_for: timedelta
+) -> BatchWork | None:
+    """Claim this batch; None if it is not READY or does not exist."""
+    with writing(ledger, "claims") as connection:
+        batch = _take(connection, batch_id, lease_id, owner, now, now + lease_for)
+    return None if batch is None else _work(ledger, batch, lease_id)
+
+
+def renew_lease(ledger: Ledger, lease_ids: Sequence[str], until: datetime) -> frozenset[str]:
+    """Let these leases run until then; return those that still hold a batch (the others are lost)."""
+    with writing(ledger) as connection:
+        held = connection.execute(
+            update(batches)
+            .where(_RUNNING, among(connection, batches.c.lease, lease_ids))
+            .values(lease_until=until)
+            .returning(batches.c.lease)
+        ).scalars()
+        return frozenset(lease for lease in held if lease is not None)
+
+
+def release_lease(ledger: Ledger, batch_id: str, lease: str, *, reason: str, now: datetime) -> None:
+    """Give a RUNNING batch back before its work is done, READY for anyone. Raises as `settle_batch`."""
+    with writing(ledger) as connection:
+        move(connection, batch_id, BatchState.READY, reason=reason, now=now, lease=lease)
+
+
+def _next_ready(connection: Connection) -> str | None:
+    lane = connection.execute(select(func.max(batches.c.lane)).where(_READY)).scalar()
+    if lane is None:
+        return None
+    in_lane = (_READY, batches.c.lane == lane)
+    tenant = (
+        select(turns.c.tenant)
+        .where(exists().where(*in_lane, batches.c.tenant == turns.c.tenant))
+        .order_by(turns.c.turn, turns.c.first_at, turns.c.tenant)
+        .limit(1)
+        .scalar_subquery()
+    )
+    oldest = (
+        select(batches.c.id)
+        .where(*in_lane, batches.c.tenant == tenant)
+        .order_by(batches.c.created_at, batches.c.id)
+        .limit(1)
+    )
+    batch_id: str | None = connection.execute(oldest).scalar()
+    return batch_id
+
+
+def _take(
+    connection: Connection, batch_id: str, lease: str, owner: str, now: datetime, until: datetime
+) -> Batch | None:
+    held = {
+        "lease": lease,
+        "lease_owner": owner,
+        "lease_until": until,
+        "started_at": func.coalesce(batches.c.started_at, literal(now, Moment())),
+        "resume_at": None,
+    }
+    reason = f"claimed by {owner}"
+    if (
+        update_state(connection, batch_id, {BatchState.READY}, BatchState.RUNNING, reason, held, now=now)
+        is None
+    ):
+        return None
+    row = connection.execute(select(batches).where(batches.c.id == batch_id)).one()
+    last = select(func.coalesce(func.max(turns.c.turn), 0) + 1).scalar_subquery()
+    connection.execute(update(turns).where(turns.c.tenant == row.tenant).values(turn=last))
+    return to_batch(row)
+
+
+def _work(ledger: Ledger, batch: Batch, lease: str) -> BatchWork:
+    with reading(ledger) as connection:
+        payloads = event_payloads(connection, batch.id)
+    events = tuple(Event.model_validate_json(payload) for payload in payloads)
+    return BatchWork(batch=batch, events=events, lease=lease)

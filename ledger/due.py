@@ -1,0 +1,56 @@
+"""What is there to do now: batches to claim, and those that become READY when their time comes."""
+
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, union_all
+
+from contracts.batches import RESUMABLE, BatchState
+from ledger.engine import Ledger
+from ledger.sql import reading, writing
+from ledger.tables import batches
+from ledger.transitions import update_state
+
+_READY = batches.c.state == BatchState.READY.value
+_RUNNING = batches.c.state == BatchState.RUNNING.value
+_RESUMABLE = batches.c.state.in_(sorted(state.value for state in RESUMABLE))
+
+
+def release_due(ledger: Ledger, now: datetime) -> int:
+    """Make READY what is due: PENDING and HELD batches whose time has come, and RUNNING ones whose lease ran out.
+
+    Returns how many; the reasons are in their histories.
+    """
+    query = (
+        select(batches.c.id, batches.c.state, batches.c.lease_owner)
+        .where(or_(_RESUMABLE & (batches.c.resume_at <= now), _RUNNING & (batches.c.lease_until <= now)))
+        .order_by(batches.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    freed = {"resume_at": None, "lease": None, "lease_owner": None}
+    with writing(ledger) as connection:
+        due = connection.execute(query).all()
+        for batch_id, state, owner in due:
+            why = (
+                f"the lease of {owner} ran out"
+                if state == BatchState.RUNNING
+                else f"the time to leave {state} came"
+            )
+            update_state(connection, batch_id, {BatchState(state)}, BatchState.READY, why, freed, now=now)
+    return len(due)
+
+
+def next_due(ledger: Ledger) -> datetime | None:
+    """When `release_due` will next find something; None if nothing is waiting for a time."""
+    moments = union_all(
+        select(func.min(batches.c.resume_at).label("at")).where(_RESUMABLE),
+        select(func.min(batches.c.lease_until).label("at")).where(_RUNNING),
+    ).subquery()
+    with reading(ledger) as connection:
+        due: datetime | None = connection.execute(select(func.min(moments.c.at))).scalar()
+    return due
+
+
+def count_ready(ledger: Ledger) -> int:
+    """How many batches wait to be claimed."""
+    with reading(ledger) as connection:
+        return connection.execute(select(func.count()).select_from(batches).where(_READY)).scalar_one()

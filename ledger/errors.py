@@ -1,0 +1,35 @@
+"""What can go wrong with a ledger, each with what to do about it."""
+
+from contracts.errors import OperatorError
+
+
+class LedgerError(OperatorError):
+    """The base of every error of the ledger."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The database cannot be reached or opened; the message is one line and holds no password."""
+
+
+class NewerLedgerError(LedgerError):
+    """The database was written by a newer version; it has been left as it was."""
+
+
+class UnknownBatchError(LedgerError):
+    """No batch has the id that was given."""
+
+
+class UnknownCallError(LedgerError):
+    """No model call has the id that was given."""
+
+
+class AmbiguousIdError(LedgerError):
+    """More than one id begins with the prefix that was given."""
+
+
+class IllegalTransitionError(LedgerError):
+    """The batch is in a state from which the wanted one cannot be reached."""
+
+
+class LeaseLostError(LedgerError):
+    """The batch is no longer held by the lease that was shown: another worker has it, or may."""

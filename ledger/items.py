@@ -1,0 +1,183 @@
+"""Generated items: each has a draft, then a verdict with its scores. What was committed is not made again."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import orjson
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from contracts.calls import Reply
+from ledger.calls import settle as settle_within
+from ledger.engine import Ledger
+from ledger.sql import insert_once, reading, writing
+from ledger.tables import items, judgements
+
+ITEM_SCHEMA_VERSION: Final = "1"
+
+Verdict = Literal["passed", "failed", "unscored"]
+"""`unscored`: the judge failed, which says nothing about the item; it may be judged again."""
+
+Settlement = tuple[str, Reply]
+"""A call's id and the answer it brought, settled in the transaction that stores what was made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A generated item; `item` names it within its batch, `content` is its typed output as a JSON object."""
+
+    item: str
+    stage: str
+    kind: str
+    form: str
+    output_type: str
+    content: dict[str, Any]
+    prompt: str
+    prompt_version: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One criterion's judgement of one item: `score` 0..1 and whether it passed, None where it is unscored."""
+
+    criterion: str
+    score: float | None
+    threshold: float
+    passed: bool | None
+    reason: str
+    judge_model: str
+    rubric_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem(Draft):
+    """An item as the ledger holds it: its draft, and its verdict with the judgements once it has been judged."""
+
+    created_at: datetime
+    verdict: Verdict | None
+    judged_at: datetime | None
+    judgements: tuple[ScoreRow, ...]
+
+    @property
+    def content_json(self) -> bytes:
+        """The content as JSON."""
+        return orjson.dumps(self.content)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Score by criterion; an unscored criterion is left out."""
+        return {one.criterion: one.score for one in self.judgements if one.score is not None}
+
+    @property
+    def judge_model(self) -> str:
+        """The model that judged; LookupError while nothing has been scored."""
+        return self._judgement().judge_model
+
+    @property
+    def rubric_version(self) -> str:
+        """The version of the rubric it was judged by; LookupError while nothing has been scored."""
+        return self._judgement().rubric_version
+
+    def _judgement(self) -> ScoreRow:
+        if not self.judgements:
+            raise LookupError(f"the item {self.item} has no judgement: ask only once it has been scored")
+        return self.judgements[0]
+
+
+def store_draft(
+    ledger: Ledger, batch_id: str, draft: Draft, now: datetime, settle: Settlement | None = None
+) -> None:
+    """Store a draft and settle the call that brought it, together.
+
+    A draft stored before by the same prompt version is left as it is. One of another version is replaced, and
+    its verdict goes with it: it was about other words.
+    """
+    row = asdict(draft) | {"batch_id": batch_id, "created_at": now, "schema_version": ITEM_SCHEMA_VERSION}
+    with writing(ledger) as connection:
+        _settle(connection, settle, now)
+        _drop_outdated(connection, batch_id, draft)
+        insert_once(connection, items, row)
+
+
+def store_verdict(
+    ledger: Ledger,
+    batch_id: str,
+    item: str,
+    verdict: Verdict,
+    scores: Sequence[ScoreRow],
+    now: datetime,
+    settle: Settlement | None = None,
+) -> None:
+    """Store an item's verdict with its scores and settle the judge's call, together.
+
+    A verdict stands: only an unscored item can be given another one, whose scores replace the first.
+    """
+    with writing(ledger) as connection:
+        _settle(connection, settle, now)
+        judged = connection.execute(
+            update(items)
+            .where(
+                items.c.batch_id == batch_id,
+                items.c.item == item,
+                or_(items.c.verdict.is_(None), items.c.verdict == "unscored"),
+            )
+            .values(verdict=verdict, judged_at=now)
+        )
+        if judged.rowcount:
+            _replace_scores(connection, batch_id, item, scores, now)
+
+
+def read_items(ledger: Ledger, batch_id: str) -> tuple[StoredItem, ...]:
+    """Everything generated for the batch so far, in the order of its making."""
+    drafts = select(items).where(items.c.batch_id == batch_id).order_by(items.c.created_at, items.c.item)
+    scores = select(judgements).where(judgements.c.batch_id == batch_id).order_by(judgements.c.criterion)
+    by_item: dict[str, list[ScoreRow]] = defaultdict(list)
+    with reading(ledger) as connection:
+        for row in connection.execute(scores):
+            by_item[row.item].append(_score(row))
+        return tuple(_stored(row, by_item[row.item]) for row in connection.execute(drafts))
+
+
+def _settle(connection: Connection, settlement: Settlement | None, now: datetime) -> None:
+    if settlement is not None:
+        settle_within(connection, *settlement, now)
+
+
+def _drop_outdated(connection: Connection, batch_id: str, draft: Draft) -> None:
+    """Remove the draft of this name that another prompt version made, and its judgements."""
+    outdated = connection.execute(
+        delete(items).where(
+            items.c.batch_id == batch_id,
+            items.c.item == draft.item,
+            items.c.prompt_version != draft.prompt_version,
+        )
+    )
+    if outdated.rowcount:
+        _delete_scores(connection, batch_id, draft.item)
+
+
+def _replace_scores(
+    connection: Connection, batch_id: str, item: str, scores: Sequence[ScoreRow], now: datetime
+) -> None:
+    _delete_scores(connection, batch_id, item)
+    rows = [asdict(score) | {"batch_id": batch_id, "item": item, "at": now} for score in scores]
+    if rows:
+        connection.execute(insert(judgements), rows)
+
+
+def _delete_scores(connection: Connection, batch_id: str, item: str) -> None:
+    connection.execute(delete(judgements).where(judgements.c.batch_id == batch_id, judgements.c.item == item))
+
+
+def _score(row: Row[Any]) -> ScoreRow:
+    return ScoreRow(**{field.name: getattr(row, field.name) for field in fields(ScoreRow)})
+
+
+def _stored(row: Row[Any], scores: Sequence[ScoreRow]) -> StoredItem:
+    values = {
+        field.name: getattr(row, field.name) for field in fields(StoredItem) if field.name != "judgements"
+    }
+    return StoredItem(**values, judgements=tuple(scores))

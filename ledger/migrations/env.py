@@ -1,0 +1,10 @@
+"""Alembic's way in: it runs on the connection, and in the transaction, that the caller holds."""
+
+from alembic import context
+
+from ledger import outcome_tables  # noqa: F401, its tables join the metadata
+from ledger.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,109 @@
+"""The few places where the two databases differ: transactions, locks, bulk rows, conflicts, large sets."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from ledger.engine import WRITE, Ledger
+from ledger.errors import AmbiguousIdError
+
+
+@contextmanager
+def reading(ledger: Ledger) -> Iterator[Connection]:
+    """A connection to read with; nothing it does is kept."""
+    with ledger.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(ledger: Ledger, lock: str | None = None) -> Iterator[Connection]:
+    """One write transaction, committed at the end or rolled back by an exception.
+
+    On SQLite it holds the write lock from its first statement on. On PostgreSQL writers that name the same
+    `lock` take turns, so in both a check followed by a write is exact across processes.
+    """
+    with ledger.connect() as connection:
+        connection.execution_options(**{WRITE: True})
+        with connection.begin():
+            if lock is not None and not is_sqlite(connection):
+                connection.execute(select(func.pg_advisory_xact_lock(lock_number(lock))))
+            yield connection
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether the connection leads to SQLite (otherwise to PostgreSQL)."""
+    return connection.dialect.name == "sqlite"
+
+
+def lock_number(name: str) -> int:
+    """The 64-bit number of a named advisory lock."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+
+
+def insert_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
+) -> None:
+    """Insert many rows of driver values (integers for times and money): the fast road, no type is applied."""
+    if not rows:
+        return
+    names = ", ".join(f'"{name}"' for name in columns)
+    marks = ", ".join(["?" if is_sqlite(connection) else "%s"] * len(columns))
+    connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', rows)
+
+
+def insert_once(
+    connection: Connection, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert a row, or rows of the same shape; a row whose key is there already is left as it is."""
+    if not values:
+        return
+    if is_sqlite(connection):
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
+    else:
+        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row by its primary key, or make the row that is there equal to it."""
+    keys = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in values.items() if name not in keys}
+    if is_sqlite(connection):
+        connection.execute(
+            sqlite.insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest)
+        )
+    else:
+        connection.execute(
+            postgresql.insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest)
+        )
+
+
+def among(
+    connection: Connection, column: ColumnElement[Any], values: Iterable[int | str]
+) -> ColumnElement[bool]:
+    """`column IN values` for any number of values: one bound parameter, whatever the database's limit."""
+    if is_sqlite(connection):
+        array = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+        return column.in_(select(array.c.value))
+    return column == func.any(bindparam(None, list(values), ARRAY(column.type)))
+
+
+def by_prefix(connection: Connection, table: Table, prefix: str) -> Row[Any] | None:
+    """The row whose id is `prefix`, or the only one whose id begins with it; None if there is none.
+
+    Raises:
+        AmbiguousIdError: several ids begin with it.
+    """
+    key: Column[str] = table.c.id
+    exact = connection.execute(select(table).where(key == prefix)).first()
+    if exact is not None or not prefix:
+        return exact
+    found = connection.execute(select(table).where(func.substr(key, 1, len(prefix)) == prefix).limit(2)).all()
+    if len(found) > 1:
+        raise AmbiguousIdError(f"more than one id in {table.name} begins with {prefix!r}; give more of it")
+    return found[0] if found else None

@@ -1,0 +1,48 @@
+"""Stage runs: which stage of a batch is under way, which is over and how."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from ledger.engine import Ledger
+from ledger.sql import reading, upsert, writing
+from ledger.tables import stage_runs
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """The latest run of a stage for a batch; `state` is RUNNING until the stage says how it ended."""
+
+    stage: str
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+def start_stage(ledger: Ledger, batch_id: str, stage: str, now: datetime) -> None:
+    """Record that a stage begins; begun again, it is RUNNING again."""
+    values = {"batch_id": batch_id, "stage": stage, "state": "RUNNING", "started_at": now}
+    with writing(ledger) as connection:
+        upsert(connection, stage_runs, values | {"finished_at": None, "error": None})
+
+
+def finish_stage(
+    ledger: Ledger, batch_id: str, stage: str, state: str, error: str | None, now: datetime
+) -> None:
+    """Record how a begun stage ended, and its error if it had one."""
+    with writing(ledger) as connection:
+        connection.execute(
+            update(stage_runs)
+            .where(stage_runs.c.batch_id == batch_id, stage_runs.c.stage == stage)
+            .values(state=state, error=error, finished_at=now)
+        )
+
+
+def read_stages(ledger: Ledger, batch_id: str) -> tuple[StageRun, ...]:
+    """The stages the batch has been through, in the order they began."""
+    columns = [stage_runs.c[field.name] for field in fields(StageRun)]
+    query = select(*columns).where(stage_runs.c.batch_id == batch_id).order_by(stage_runs.c.started_at)
+    with reading(ledger) as connection:
+        return tuple(StageRun(*row) for row in connection.execute(query))
