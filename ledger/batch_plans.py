@@ -58,7 +58,7 @@ def _takeable(connection: Connection, plans: Sequence[BatchPlan]) -> list[BatchP
     seqs = {seq for plan in plans for seq in plan.events}
     where = among(connection, events.c.seq, seqs)
     batched: dict[int, int] = dict(
-        connection.execute(select(events.c.seq, events.c.batched).where(where)).tuples().all()
+        connection.execute(select(events.c.seq, events.c.batched).where(where)).all()
     )
     fresh = []
     for plan in plans:

@@ -116,8 +116,15 @@ def _postgresql(address: URL) -> Ledger:
 
 def _public(address: URL) -> str:
     """The address as it may be shown: without user secrets, wherever they were given."""
-    shown = address.difference_update_query(["password", "sslpassword"]).set(password=None)
-    return shown.render_as_string().replace("+pysqlite", "").replace("+psycopg", "")
+    shown = URL.create(
+        address.drivername.partition("+")[0],
+        address.username,
+        None,
+        address.host,
+        address.port,
+        address.database,
+    ).update_query_dict(address.difference_update_query(["password", "sslpassword"]).query)
+    return shown.render_as_string()
 
 
 def _unavailable(address: URL, error: DBAPIError) -> str:

@@ -51,7 +51,7 @@ def reserve_solutions(
             .where(reservations.c.tenant == tenant, reservations.c.at > now - window)
             .order_by(reservations.c.at)
         )
-        resume_at = free_at(connection.execute(query).tuples().all(), count, limit, window)
+        resume_at = free_at(connection.execute(query).all(), count, limit, window)
         if resume_at is not None:
             return Exhausted(resume_at)
         connection.execute(insert(reservations).values(batch_id=batch_id, tenant=tenant, count=count, at=now))

@@ -110,11 +110,10 @@ def update_state(
     found = connection.execute(select(batches.c.state).where(*where)).scalar()
     if found is None or BatchState(found) not in sources:
         return None
+    moved = {"state": to.value, "reason": reason, "lease_until": None}
     times = {"finished_at": now} if to in FINISHED else {}
     changed = connection.execute(
-        update(batches)
-        .where(*where, batches.c.state == found)
-        .values(state=to.value, reason=reason, lease_until=None, **(times | values))
+        update(batches).where(*where, batches.c.state == found).values(moved | times | values)
     )
     # On PostgreSQL another transaction may have moved it between the two statements.
     if changed.rowcount == 0:
