@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -73,13 +73,14 @@ class Event(Contract):
 
 def event_key(tenant: str, source: str, event_id: str) -> bytes:
     """The identity of an event, 16 bytes: the same (tenant, source, id) twice is one event."""
-    return sha256(f"{tenant}\x00{source}\x00{event_id}".encode()).digest()[:16]
+    return blake2b(f"{tenant}\x00{source}\x00{event_id}".encode(), digest_size=16).digest()
 
 
 def content_hash(event: Event) -> bytes:
     """16 bytes over everything that was said, in canonical JSON: tells a duplicate from a conflict."""
     said = (event.type, event.time, event.user, event.data)
-    return sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)).digest()[:16]
+    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return blake2b(text, digest_size=16).digest()
 
 
 class Rejection(Contract):

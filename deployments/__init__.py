@@ -1,0 +1,1 @@
+"""Where and when: the Prefect server and its settings, limits, the offline model server, the demo's events."""

@@ -6,6 +6,7 @@ score per criterion with a reason, anchored ends of the scale.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -62,6 +63,7 @@ scale: 1 is the best described, 0 the worst, {threshold} the least that may be s
 """
 
 
+@cache
 def reply_type(rubric: Rubric) -> type[BaseModel]:
     """The answer a judge may give: exactly the rubric's criteria, each with a score and a reason."""
     fields = {criterion.name: (_Judged, ...) for criterion in rubric.criteria}

@@ -1,0 +1,191 @@
+"""The services that a run needs on this machine: a Prefect server and, without a provider, the offline model.
+
+Each is a process of its own under `$PENSTOCK_HOME/services`, with a note of its address and process id, started
+when nothing answers there and left running, so that the UI stays open after a run. `penstock down` stops them.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from contracts.errors import OperatorError
+from deployments.server_settings import client_environment, server_environment
+from tasks.settings import Settings
+
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 20.0
+POLL_S = 0.1
+FAVOURITE_PORT = 4200
+
+
+class ServiceError(OperatorError):
+    """A service did not start; the message says where its log is."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: its address and process. `pid` is None where the operator runs it elsewhere."""
+
+    name: str
+    url: str
+    pid: int | None
+
+
+def prefect_server(settings: Settings) -> Service:
+    """The Prefect API: the one `PREFECT_API_URL` names, else ours, started if it does not answer."""
+    if settings.prefect_api_url:
+        return Service("prefect", settings.prefect_api_url, None)
+    return _running(settings, "prefect") or _started(
+        settings,
+        "prefect",
+        url=lambda port: f"http://127.0.0.1:{port}/api",
+        port=_free_port(FAVOURITE_PORT),
+        command=lambda port: [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
+        environment=server_environment(settings.home),
+    )
+
+
+def offline_model(settings: Settings) -> Service | None:
+    """The offline model server, or None where a provider is configured."""
+    if not settings.is_offline:
+        return None
+    return _running(settings, "offline-model") or _started(
+        settings,
+        "offline-model",
+        url=lambda port: f"http://127.0.0.1:{port}",
+        port=_free_port(0),
+        command=lambda port: [sys.executable, "-m", "deployments.offline_model", "--port", str(port)],
+        environment={},
+    )
+
+
+def use_prefect(settings: Settings, service: Service) -> None:
+    """Point this process's Prefect client at `service`. Must come before Prefect is imported."""
+    os.environ.update(client_environment(settings.home, service.url))
+
+
+def running_services(settings: Settings) -> tuple[Service, ...]:
+    """The services of ours that answer."""
+    found = (_running(settings, name) for name in ("prefect", "offline-model"))
+    return tuple(service for service in found if service is not None)
+
+
+def stop_services(settings: Settings) -> tuple[Service, ...]:
+    """Stop the services that this home's notes name, if they are still the processes that were started."""
+    stopped = running_services(settings)
+    for service in stopped:
+        _stop(service)
+        _note(settings, service.name).unlink(missing_ok=True)
+    return stopped
+
+
+def ui_url(service: Service) -> str:
+    """The Prefect UI beside an API address."""
+    return service.url.removesuffix("/").removesuffix("/api")
+
+
+def answers(name: str, url: str) -> bool:
+    """True when the service at `url` says that it is well."""
+    path = "/offline/stats" if name == "offline-model" else "/health"
+    try:
+        return httpx.get(f"{url}{path}", timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _note(settings: Settings, name: str) -> Path:
+    return settings.home / "services" / f"{name}.json"
+
+
+def _running(settings: Settings, name: str) -> Service | None:
+    try:
+        service = Service(**json.loads(_note(settings, name).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    alive = service.pid is not None and psutil.pid_exists(service.pid)
+    return service if alive and answers(name, service.url) else None
+
+
+def _started(
+    settings: Settings,
+    name: str,
+    *,
+    url: Callable[[int], str],
+    port: int,
+    command: Callable[[int], list[str]],
+    environment: Mapping[str, str],
+) -> Service:
+    log = settings.home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command(port),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    service = Service(name, url(port), process.pid)
+    _await_health(service, process, log)
+    _note(settings, name).parent.mkdir(parents=True, exist_ok=True)
+    _note(settings, name).write_text(json.dumps(asdict(service)))
+    return service
+
+
+def _await_health(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not answers(service.name, service.url):
+        if process.poll() is not None:
+            raise ServiceError(f"{service.name} ended with code {process.returncode} at its start; see {log}")
+        if time.monotonic() > deadline:
+            process.kill()
+            raise ServiceError(f"{service.name} did not answer within {START_TIMEOUT_S:.0f} s; see {log}")
+        time.sleep(POLL_S)
+
+
+def _stop(service: Service) -> None:
+    if service.pid is None:
+        return
+    try:
+        process = psutil.Process(service.pid)
+        process.send_signal(signal.SIGTERM)
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        process.kill()
+
+
+def _free_port(favourite: int) -> int:
+    """`favourite` if nobody listens there, else any free port of the loopback address."""
+    for candidate in (favourite, 0):
+        with closing(socket.socket()) as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            return port
+    raise ServiceError("no free port on 127.0.0.1")

@@ -1,0 +1,63 @@
+"""Artifacts: what the Prefect UI shows of a batch beside its runs: verdicts, deliverables, diagnosis, progress."""
+
+import asyncio
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+
+from contracts.batches import Batch, BatchState
+from ledger.deliveries import list_deliverables
+from ledger.work import read_items
+from tasks.diagnosis.markdown import to_markdown
+from tasks.outcome import Outcome
+from tasks.runtime import current_runtime
+
+SHOWN = 100
+
+
+async def show_outcome(outcome: Outcome) -> None:
+    """Verdict table, deliverables or diagnosis of a batch whose run has ended."""
+    await show_verdicts(outcome.batch)
+    if outcome.state is BatchState.DONE:
+        await show_deliverables(outcome.batch)
+    if outcome.diagnosis is not None:
+        text = f"# {outcome.batch.label}\n\n{to_markdown(outcome.diagnosis)}"
+        await acreate_markdown_artifact(
+            text, key=f"diagnosis-{outcome.batch.id}", description=f"Why {outcome.batch.label} failed"
+        )
+
+
+async def show_verdicts(batch: Batch) -> None:
+    """One row an item, one column a criterion."""
+    items = await asyncio.to_thread(read_items, current_runtime().ledger, batch.id)
+    rows = [{"item": item.item, "verdict": item.verdict or "not judged", **item.scores} for item in items]
+    if rows:
+        await acreate_table_artifact(
+            rows, key=f"verdicts-{batch.id}", description=f"Judge's scores of {batch.label}"
+        )
+
+
+async def show_deliverables(batch: Batch) -> None:
+    """The deliverables of a batch, one under the other, as their readers get them."""
+    made = await asyncio.to_thread(list_deliverables, current_runtime().ledger, batch.id, SHOWN)
+    text = "\n\n---\n\n".join(f"*{one.kind}, {one.form.replace('_', ' ')}*\n\n{one.markdown}" for one in made)
+    await acreate_markdown_artifact(
+        text, key=f"deliverables-{batch.id}", description=f"Deliverables of {batch.label}"
+    )
+
+
+async def start_progress(description: str) -> UUID:
+    """A progress bar in the UI, at zero."""
+    return await acreate_progress_artifact(0.0, key="lane-progress", description=description)
+
+
+async def show_progress(artifact: UUID, done: int, total: int) -> None:
+    """Move the bar to `done` of `total` batches."""
+    await aupdate_progress_artifact(
+        artifact, 100.0 * done / max(total, 1), description=f"{done} of {total} batches"
+    )

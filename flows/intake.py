@@ -1,0 +1,25 @@
+"""Intake as a flow: files that the worker can read become events."""
+
+import asyncio
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from tasks.runtime import runtime
+from tasks.sources.intake import ingest
+from tasks.sources.mapping import load_mapping
+
+
+@flow(name="ingest files", flow_run_name="ingest files", persist_result=False)
+async def ingest_files(paths: list[str]) -> dict[str, int]:
+    """Take in files and folders; returns read, accepted, duplicates, rejected.
+
+    Args:
+        paths: NDJSON, JSON, CSV or Parquet files, or folders of them, on the worker's machine.
+    """
+    async with runtime() as run:
+        mapping = load_mapping(run.settings.mapping)
+        sources = [Path(path) for path in paths]
+        result = await asyncio.to_thread(ingest, run.ledger, sources, mapping, now=run.clock)
+        get_run_logger().info("%s", result.counts)
+        return result.counts._asdict()

@@ -1,0 +1,32 @@
+"""The flywheel's supply: the ledger's facts as Parquet by day, for analysts."""
+
+import asyncio
+
+from prefect import flow, get_run_logger
+
+from ledger.facts import fact_days, fact_tables, read_facts
+from tasks.runtime import Runtime, runtime
+
+
+@flow(name="refresh lake", flow_run_name="refresh lake", persist_result=False)
+async def refresh_lake() -> int:
+    """Rewrite every day of every fact table from the ledger; returns how many files were written."""
+    async with runtime() as run:
+        written = await asyncio.to_thread(write_facts, run)
+        get_run_logger().info("%d files written to %s", written, run.settings.lake)
+        return written
+
+
+def write_facts(run: Runtime) -> int:
+    """Write all facts and publish `flywheel.duckdb` beside the lake."""
+    # Imported here: Prefect's threads keep flows alive past the end of the interpreter, and what a flow's module
+    # holds of DuckDB would then be reported as leaked.
+    from flywheel import publish, write_day  # noqa: PLC0415
+
+    written = 0
+    for table in fact_tables():
+        for day in fact_days(run.ledger, table):
+            write_day(run.settings.lake, table, day, read_facts(run.ledger, table, day))
+            written += 1
+    publish(run.settings.lake, run.settings.home / "flywheel.duckdb")
+    return written

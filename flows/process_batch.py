@@ -1,0 +1,162 @@
+"""A batch's road: context, stages, gate, broadcast. What stops it is settled, diagnosed and shown."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from contracts.batches import BatchState, BatchWork
+from flows import artifacts
+from flows.pipelines import pipeline_named
+from flows.task_runner import EventLoopTaskRunner, settled, whole
+from ledger.claims import claim, renew_lease
+from ledger.throttle import Exhausted, reserve_solutions
+from ledger.work import finish_stage, read_items, start_stage
+from tasks.broadcast import broadcast
+from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
+from tasks.produce import caller_for
+from tasks.runtime import current_runtime, runtime
+from tasks.shells import produce_item, validate_context
+from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
+
+
+async def process(work: BatchWork) -> Outcome:
+    """Take a claimed batch to its end, whatever that is."""
+    now_in = "validate context"
+    try:
+        async with kept_lease(work):
+            context = await validate_context(whole(work))
+            for stage in pipeline_named(work.batch.pipeline).stages:
+                now_in = stage.name
+                context = await run_stage(stage, context)
+            now_in = "broadcast"
+            outcome = await broadcast(context, work.lease, current_runtime())
+    except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
+        outcome = await settle_failure(work, now_in, error, current_runtime())
+    await artifacts.show_outcome(outcome)
+    return outcome
+
+
+async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
+    """Generate and judge all items of a stage side by side; the first kind of trouble that matters is raised."""
+    specs = stage.plan(context, current_runtime().stage_options)
+    if stage.reserves_solutions:
+        await reserve(context, len(specs))
+    async with recorded_stage(context, stage):
+        results = await map_items(stage, specs, context)
+        troubles = [result for result in results if isinstance(result, BaseException)]
+        if troubles:
+            raise worst(troubles)
+    return context.with_items(tuple(result for result in results if isinstance(result, Item)))
+
+
+async def map_items(
+    stage: Stage, specs: tuple[ItemSpec, ...], context: BatchContext
+) -> list[Item | BaseException]:
+    """One mapped task run an item; what an earlier attempt made is handed to it."""
+    ledger = current_runtime().ledger
+    stored = {item.item: item for item in await asyncio.to_thread(read_items, ledger, context.batch.id)}
+    futures = produce_item.map(
+        title=[spec.label for spec in specs],
+        spec=whole(specs),
+        who=whole([caller_for(context.batch, context.events, stage.name, spec.name) for spec in specs]),
+        stored=whole([stored.get(spec.name) for spec in specs]),
+    )
+    return await settled(futures)
+
+
+async def reserve(context: BatchContext, count: int) -> None:
+    """Take `count` solutions of the tenant's rolling window, or stop until it frees."""
+    run = current_runtime()
+    granted = await asyncio.to_thread(
+        reserve_solutions,
+        run.ledger,
+        tenant=context.batch.tenant,
+        batch_id=context.batch.id,
+        count=count,
+        limit=run.settings.solutions_per_window,
+        window=run.settings.solution_window,
+        now=run.clock(),
+    )
+    if isinstance(granted, Exhausted):
+        raise SolutionsExhaustedError(context.batch.tenant, granted.resume_at)
+
+
+@asynccontextmanager
+async def recorded_stage(context: BatchContext, stage: Stage) -> AsyncIterator[None]:
+    """Write a stage's beginning and end to the ledger."""
+    run, batch = current_runtime(), context.batch.id
+    await asyncio.to_thread(start_stage, run.ledger, batch, stage.name, run.clock())
+    try:
+        yield
+    except Exception as error:
+        await asyncio.to_thread(
+            finish_stage, run.ledger, batch, stage.name, "FAILED", str(error), run.clock()
+        )
+        raise
+    await asyncio.to_thread(finish_stage, run.ledger, batch, stage.name, "DONE", None, run.clock())
+
+
+@asynccontextmanager
+async def kept_lease(work: BatchWork) -> AsyncIterator[None]:
+    """Renew the batch's lease for as long as the block runs."""
+    renewing = asyncio.create_task(_renew(work))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+
+
+async def _renew(work: BatchWork) -> None:
+    run = current_runtime()
+    while True:
+        await asyncio.sleep(run.settings.lease_s / 3)
+        await asyncio.to_thread(renew_lease, run.ledger, [work.lease], run.clock() + run.settings.lease)
+
+
+def as_state(outcome: Outcome) -> State[None]:
+    """What Prefect shows: a failed run for a failed batch, and for one that waits a name that says so."""
+    names = {
+        BatchState.PENDING: "Pending throttle",
+        BatchState.HELD: "Held",
+        BatchState.WAITING: "Waiting for answers",
+    }
+    if outcome.state in {BatchState.FAILED, BatchState.DEAD}:
+        return Failed(message=outcome.reason)
+    return Completed(name=names.get(outcome.state, "Completed"), message=outcome.reason)
+
+
+@task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
+async def run_batch(title: str, work: BatchWork, outcomes: list[Outcome]) -> State[None]:
+    """A batch as one task of a lane."""
+    del title
+    outcome = await process(work)
+    outcomes.append(outcome)
+    return as_state(outcome)
+
+
+@flow(name="process batch", flow_run_name="{batch}", task_runner=EventLoopTaskRunner(), persist_result=False)
+async def process_batch(batch: str) -> State[None]:
+    """Process one READY batch as a flow run of its own; one that somebody else has is left alone.
+
+    Args:
+        batch: The batch's id, as `penstock status` shows it.
+    """
+    async with runtime() as run:
+        work = await asyncio.to_thread(
+            claim,
+            run.ledger,
+            batch,
+            lease_id=run.new_id(),
+            owner=run.owner,
+            now=run.clock(),
+            lease_for=run.settings.lease,
+        )
+        if work is None:
+            return Completed(name="Nothing to do", message=f"{batch} is not READY")
+        get_run_logger().info("processing %s: %d events", work.batch.label, work.batch.size)
+        return as_state(await process(work))

@@ -1,0 +1,177 @@
+"""The model client: one HTTP request to the Messages API, no retries, explicit time limits.
+
+Who asked and what it cost is recorded by `tasks.model.paid`; here a request goes out and an answer or a
+classified failure comes back.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from hashlib import sha256
+from typing import Any, Self
+
+import anthropic
+import orjson
+from pydantic import BaseModel
+
+from contracts.calls import CallFailure, Reply, Usage
+from contracts.errors import OperatorError
+from tasks.model.prices import PriceTable
+
+TRANSIENT_STATUS = frozenset({408, 409, 429})
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What is asked. `reply` is the type the answer must have; its JSON schema constrains the model."""
+
+    model: str
+    system: str
+    user: str
+    reply: type[BaseModel]
+    max_tokens: int
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The request as it goes over the wire."""
+        return {
+            "model": self.model,
+            "max_tokens": self.max_tokens,
+            "system": self.system,
+            "messages": [{"role": "user", "content": self.user}],
+            "output_config": {"format": {"type": "json_schema", "schema": _schema(self.reply)}},
+        }
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the body: the identity of what is asked."""
+        return sha256(orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class ModelCallError(OperatorError):
+    """A call without a usable answer; `retry_after` is the provider's wish in seconds, where it gave one."""
+
+    def __init__(self, failure: CallFailure, retry_after: float | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.retry_after = retry_after
+
+    @property
+    def is_transient(self) -> bool:
+        """True when the same request may succeed later."""
+        return self.failure.kind == "transient"
+
+
+@dataclass
+class ModelClient:
+    """A connection pool to one provider address, bounded in requests in flight. Use as a context manager."""
+
+    api_key: str
+    base_url: str | None
+    timeout_s: float
+    max_in_flight: int
+    prices: PriceTable
+    _sdk: anthropic.AsyncAnthropic = field(init=False, repr=False)
+    _slots: asyncio.Semaphore = field(init=False, repr=False)
+
+    async def __aenter__(self) -> Self:
+        self._sdk = anthropic.AsyncAnthropic(
+            api_key=self.api_key, base_url=self.base_url, timeout=self.timeout_s, max_retries=0
+        )
+        self._slots = asyncio.Semaphore(self.max_in_flight)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._sdk.close()
+
+    async def ask(self, request: ModelRequest, call_id: str) -> Reply:
+        """The answer, priced; `ModelCallError` for everything else. `call_id` travels as a header."""
+        price = self.prices.at(request.model, datetime.now(UTC).date())
+        async with self._slots:
+            started = time.perf_counter()
+            try:
+                message = await self._sdk.messages.create(
+                    **request.body, extra_headers={"x-penstock-call": call_id}
+                )
+            except anthropic.APIError as error:
+                raise _classified(error, _elapsed_ms(started)) from error
+        usage = _usage(message.usage)
+        reply = Reply(
+            text="".join(block.text for block in message.content if block.type == "text"),
+            model=message.model,
+            stop_reason=message.stop_reason or "unknown",
+            usage=usage,
+            cost_usd=price.cost(usage),
+            latency_ms=_elapsed_ms(started),
+        )
+        if reply.stop_reason != "end_turn":
+            raise ModelCallError(_unusable(reply))
+        return reply
+
+    async def reachable(self) -> Mapping[str, Any]:
+        """The provider's list of models, as a cheap proof that address and key are good."""
+        try:
+            page = await self._sdk.models.list(limit=20, timeout=10)
+        except anthropic.APIError as error:
+            raise _classified(error, 0.0) from error
+        return {"models": [model.id for model in page.data]}
+
+
+@cache
+def _schema(reply: type[BaseModel]) -> dict[str, Any]:
+    return anthropic.transform_schema(reply)
+
+
+def _elapsed_ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def _usage(usage: anthropic.types.Usage) -> Usage:
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_write_tokens=usage.cache_creation_input_tokens or 0,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+    )
+
+
+def _classified(error: anthropic.APIError, latency_ms: float) -> ModelCallError:
+    """The SDK's error in our terms: transient (network, 408, 409, 429, 5xx) or rejected (other 4xx)."""
+    status = getattr(error, "status_code", None)
+    is_transient = status is None or status in TRANSIENT_STATUS or status >= _SERVER_ERROR
+    failure = CallFailure(
+        error=type(error).__name__,
+        message=f"HTTP {status}: {error.message}" if status else f"{error.message} ({error.request.url})",
+        kind="transient" if is_transient else "rejected",
+        latency_ms=latency_ms,
+    )
+    return ModelCallError(failure, _retry_after(error))
+
+
+def _retry_after(error: anthropic.APIError) -> float | None:
+    """Seconds in the `retry-after` header; dates and nonsense count as none given (RFC 9110, 10.2.3)."""
+    if not isinstance(error, anthropic.APIStatusError):
+        return None
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _unusable(reply: Reply) -> CallFailure:
+    """A paid answer that ended early: refused by the model, or cut at its token limit."""
+    is_refusal = reply.stop_reason == "refusal"
+    return CallFailure(
+        error="ModelRefused" if is_refusal else "AnswerCut",
+        message="the model refused to answer"
+        if is_refusal
+        else f"the answer ended early ({reply.stop_reason})",
+        kind="refused" if is_refusal else "invalid",
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        latency_ms=reply.latency_ms,
+    )

@@ -1,0 +1,152 @@
+"""Paid calls: a request's identity is in the ledger before it leaves, and its answer is never paid twice.
+
+This module owns the retries of model calls: the only ones there are. The SDK's are off.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
+from ledger.engine import Ledger
+from ledger.work import begin_call, paid_reply, settle_call
+from tasks.model.client import ModelCallError, ModelClient, ModelRequest
+
+JITTER = 0.2
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom a call is for: what its cost is booked to."""
+
+    batch: str
+    tenant: str
+    user: str | None
+    feature: str
+    pipeline: str
+    stage: str
+    item: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request with its purpose and the versions that made it."""
+
+    purpose: Purpose
+    request: ModelRequest
+    prompt_version: str
+    rubric_version: str | None = None
+
+
+@dataclass(frozen=True)
+class PaidReply:
+    """An answer. `call_id` is the open call to settle with it, or None when it was paid for earlier."""
+
+    call_id: str | None
+    reply: Reply
+
+    @property
+    def settlement(self) -> tuple[str, Reply] | None:
+        """What the ledger's writers take to settle the call in their own transaction."""
+        return None if self.call_id is None else (self.call_id, self.reply)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Waits between attempts in seconds, spread by +-20 %; `spread` gives a number in 0..1."""
+
+    delays_s: tuple[float, ...]
+    spread: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds before the next attempt: the provider's `retry-after` where it is longer."""
+        planned = self.delays_s[state.attempt_number - 1] * (1 + JITTER * (2 * self.spread() - 1))
+        error = state.outcome.exception() if state.outcome else None
+        wished = error.retry_after if isinstance(error, ModelCallError) else None
+        return max(planned, wished or 0.0)
+
+
+@dataclass(frozen=True)
+class PaidCalls:
+    """The ledger and the client together: asks, records, retries."""
+
+    ledger: Ledger
+    client: ModelClient
+    retry: RetryPolicy
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+    async def ask(self, who: Caller, question: Question) -> PaidReply:
+        """The answer to `question`, from the ledger if it was paid for, else from the model.
+
+        Raises:
+            ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
+        """
+        earlier = await asyncio.to_thread(
+            paid_reply, self.ledger, who.batch, who.item, question.purpose, question.request.hash
+        )
+        if earlier is not None:
+            return PaidReply(None, earlier)
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(_is_transient),
+            stop=stop_after_attempt(len(self.retry.delays_s) + 1),
+            wait=self.retry.wait,
+            sleep=self.retry.sleep,
+            reraise=True,
+        )
+        return await attempts(self._attempt, who, question)
+
+    async def _attempt(self, who: Caller, question: Question) -> PaidReply:
+        call_id = self.new_id()
+        await asyncio.to_thread(begin_call, self.ledger, self._identity(call_id, who, question))
+        try:
+            reply = await self.client.ask(question.request, call_id)
+        except ModelCallError as error:
+            await asyncio.to_thread(settle_call, self.ledger, call_id, error.failure, self.clock())
+            raise
+        return PaidReply(call_id, reply)
+
+    async def settle(self, paid: PaidReply) -> None:
+        """Settle an answer that has no other row to be written with it."""
+        if paid.call_id is not None:
+            await asyncio.to_thread(settle_call, self.ledger, paid.call_id, paid.reply, self.clock())
+
+    async def reject(self, paid: PaidReply, reason: str) -> ModelCallError:
+        """Record that a paid answer is unusable, with its cost; returns the error to raise."""
+        failure = CallFailure(
+            error="AnswerUnusable",
+            message=reason,
+            kind="invalid",
+            usage=paid.reply.usage,
+            cost_usd=paid.reply.cost_usd,
+            latency_ms=paid.reply.latency_ms,
+        )
+        if paid.call_id is not None:
+            await asyncio.to_thread(settle_call, self.ledger, paid.call_id, failure, self.clock())
+        return ModelCallError(failure)
+
+    def _identity(self, call_id: str, who: Caller, question: Question) -> CallIdentity:
+        return CallIdentity(
+            id=call_id,
+            batch=who.batch,
+            tenant=who.tenant,
+            user=who.user,
+            feature=who.feature,
+            pipeline=who.pipeline,
+            stage=who.stage,
+            item=who.item,
+            purpose=question.purpose,
+            model=question.request.model,
+            prompt_version=question.prompt_version,
+            rubric_version=question.rubric_version,
+            request_hash=question.request.hash,
+            started_at=self.clock(),
+        )
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, ModelCallError) and error.is_transient

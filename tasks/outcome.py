@@ -1,0 +1,146 @@
+"""How a batch ends: every way a run can stop, as a state, a reason and, where it failed, a diagnosis."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from contracts.batches import Batch, BatchState, BatchWork
+from ledger.costs import item_costs
+from ledger.dead_letters import DeadLetter, bury
+from ledger.errors import LeaseLostError
+from ledger.transitions import settle_batch
+from tasks.diagnosing import diagnose_failure
+from tasks.diagnosis.describe import describe_failure
+from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport, QualityFinding
+from tasks.produce import GateClosedError, GenerationError, JudgeOutageError
+from tasks.runtime import Runtime
+from tasks.stages.context import NothingToSayError
+
+
+class SolutionsExhaustedError(Exception):
+    """The tenant's solution throttle is spent; `resume_at` is when enough of its window is free again."""
+
+    def __init__(self, tenant: str, resume_at: datetime) -> None:
+        super().__init__(
+            f"'{tenant}' has used its solutions of the window; resumes at {resume_at:%Y-%m-%d %H:%M} UTC"
+        )
+        self.resume_at = resume_at
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run left its batch. `diagnosis` is there when it failed."""
+
+    batch: Batch
+    state: BatchState
+    reason: str
+    diagnosis: Diagnosis | None = None
+    deliverables: int = 0
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """What an error means for its batch."""
+
+    state: BatchState
+    resume_after: timedelta | None = None
+    resume_at: datetime | None = None
+
+
+def worst(errors: list[BaseException]) -> BaseException:
+    """The error that decides: a fault before a lost generation, that before a closed gate, that before an outage."""
+    order = (GenerationError, GateClosedError, JudgeOutageError)
+    ranks = {kind: rank for rank, kind in enumerate(order, start=1)}
+    return min(errors, key=lambda error: ranks.get(type(error), 0))
+
+
+async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime: Runtime) -> Outcome:
+    """Write down why a run stopped: state, reason, diagnosis and, for what is dead, its letter.
+
+    A lease that was lost in the meantime means that another worker has the batch: nothing is written.
+    """
+    stop = _meaning(error, runtime)
+    context = _failure_context(work, stage, error)
+    report = describe_failure(error, context)
+    now = runtime.clock()
+    resume_at = stop.resume_at or (now + stop.resume_after if stop.resume_after else None)
+    diagnosis = None
+    if stop.state in {BatchState.FAILED, BatchState.DEAD}:
+        diagnosis = await diagnose_failure(error, context, work, runtime)
+    try:
+        await asyncio.to_thread(
+            settle_batch,
+            runtime.ledger,
+            work.batch.id,
+            work.lease,
+            stop.state,
+            report.message or report.error,
+            now,
+            resume_at=resume_at,
+            diagnosis=diagnosis.model_dump(mode="json") if diagnosis else None,
+        )
+    except LeaseLostError as lost:
+        return Outcome(work.batch, BatchState.RUNNING, str(lost))
+    if stop.state is BatchState.DEAD:
+        spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
+        letter = _letter(work, report, error, diagnosis, sum(spent.values(), Decimal(0)), runtime)
+        await asyncio.to_thread(bury, runtime.ledger, letter)
+    return Outcome(work.batch, stop.state, report.message or report.error, diagnosis)
+
+
+def _meaning(error: Exception, runtime: Runtime) -> _Stop:
+    match error:
+        case SolutionsExhaustedError(resume_at=at):
+            return _Stop(BatchState.PENDING, resume_at=at)
+        case JudgeOutageError():
+            return _Stop(BatchState.HELD, resume_after=timedelta(seconds=runtime.settings.hold_s))
+        case GateClosedError() | NothingToSayError():
+            return _Stop(BatchState.FAILED)
+        case _:
+            return _Stop(BatchState.DEAD)
+
+
+def _failure_context(work: BatchWork, stage: str, error: Exception) -> FailureContext:
+    batch = work.batch
+    return FailureContext(
+        stage=stage,
+        batch=batch.id,
+        tenant=batch.tenant,
+        level=str(batch.level),
+        scope=str(batch.scope),
+        attempts=1,
+        findings=_findings(error) if isinstance(error, GateClosedError) else (),
+    )
+
+
+def _findings(error: GateClosedError) -> tuple[QualityFinding, ...]:
+    return tuple(
+        QualityFinding(error.item, found.criterion, found.score, found.threshold, found.reason)
+        for found in error.findings
+    )
+
+
+def _letter(
+    work: BatchWork,
+    report: FailureReport,
+    error: Exception,
+    diagnosis: Diagnosis | None,
+    spent: Decimal,
+    runtime: Runtime,
+) -> DeadLetter:
+    return DeadLetter(
+        id=f"x-{runtime.new_id()[:20]}",
+        batch=work.batch.id,
+        stage=report.stage,
+        tenant=work.batch.tenant,
+        error=error.failure.error if isinstance(error, GenerationError) else report.error,
+        message=report.message,
+        traceback=report.traceback,
+        prompt=error.prompt if isinstance(error, GenerationError) else None,
+        diagnosis=diagnosis.model_dump(mode="json") if diagnosis else {},
+        cost_usd=spent,
+        attempts=1,
+        at=runtime.clock(),
+        payload=[event.id for event in work.events],
+    )

@@ -1,0 +1,170 @@
+"""Settings: the one module that reads the environment and `penstock.toml`.
+
+Every setting is `PENSTOCK_<NAME>` in the environment (`__` between levels, as in
+`PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD=5`) or the same name in `$PENSTOCK_HOME/penstock.toml`; the
+environment wins. The provider's key and address are read from where its own tools read them.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from contracts.errors import OperatorError
+from tasks.batching import BatchPolicy
+
+OFFLINE_MODEL = "offline-extractive"
+
+SolutionForm = Literal["document", "action_plan", "structured_report"]
+Audience = Literal["admin", "team_lead", "end_user"]
+
+
+class SettingsError(OperatorError):
+    """A setting is wrong; the message names it and says what is allowed."""
+
+
+def default_home() -> Path:
+    """`.penstock` in the checkout when run from one, else in the user's home folder."""
+    root = Path(__file__).resolve().parents[1]
+    return (root if (root / "prefect.yaml").is_file() else Path.home()) / ".penstock"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Times in seconds, money in USD."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENSTOCK_", env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    home: Path = Field(default_factory=default_home)
+    database_url: SecretStr | None = None
+    mapping: Path | None = None
+    prices: Path | None = None
+
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
+    offline_url: str | None = None
+    model: str = "claude-sonnet-5-5"
+    judge_model: str = "claude-opus-5-5"
+    diagnosis_model: str = "claude-haiku-5-5"
+    max_output_tokens: int = Field(8_000, ge=256, le=64_000)
+    request_timeout_s: float = Field(120, gt=0, le=600)
+    retry_delays_s: tuple[float, ...] = (1.0, 5.0, 25.0)
+
+    model_requests_in_flight: int = Field(32, ge=1, le=10_000)
+    batches_in_flight: int = Field(40, ge=1, le=1_000)
+    lease_s: float = Field(120, ge=10)
+    hold_s: float = Field(300, ge=1)
+
+    batching: BatchPolicy = BatchPolicy()
+    top_recommendations: int = Field(1, ge=1, le=5)
+    solution_forms: tuple[SolutionForm, ...] = ("document", "action_plan", "structured_report")
+    audiences: tuple[Audience, ...] = ("admin", "team_lead", "end_user")
+    solutions_per_window: int = Field(100, ge=1)
+    solution_window_s: float = Field(86_400, gt=0)
+
+    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
+
+    @field_validator("solution_forms", "audiences")
+    @classmethod
+    def _distinct(cls, chosen: tuple[str, ...]) -> tuple[str, ...]:
+        if not chosen or len(set(chosen)) != len(chosen):
+            raise ValueError("name at least one, each once")
+        return chosen
+
+    @model_validator(mode="after")
+    def _one_batch_fits_the_throttle(self) -> Self:
+        wanted = self.top_recommendations * len(self.solution_forms)
+        if wanted > self.solutions_per_window:
+            raise ValueError(
+                f"PENSTOCK_SOLUTIONS_PER_WINDOW is {self.solutions_per_window}, but every batch makes {wanted} "
+                "solutions: raise it, or lower PENSTOCK_TOP_RECOMMENDATIONS or PENSTOCK_SOLUTION_FORMS"
+            )
+        return self
+
+    @property
+    def is_offline(self) -> bool:
+        """True when no provider is configured: the offline model answers, and nothing costs anything."""
+        return self.anthropic_api_key is None and self.anthropic_base_url is None
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy-style address of the ledger: the setting, or SQLite under `home`."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the analysts' Parquet files."""
+        return self.home / "lake"
+
+    @property
+    def deliverables(self) -> Path:
+        """Folder the file channel publishes to."""
+        return self.home / "deliverables"
+
+    @property
+    def solution_window(self) -> timedelta:
+        """The rolling window of the solution throttle."""
+        return timedelta(seconds=self.solution_window_s)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claimed batch is ours without renewal."""
+        return timedelta(seconds=self.lease_s)
+
+    def generation_model(self) -> str:
+        """The model that writes."""
+        return OFFLINE_MODEL if self.is_offline else self.model
+
+    def judging_model(self) -> str:
+        """The model that judges."""
+        return OFFLINE_MODEL if self.is_offline else self.judge_model
+
+    def diagnosing_model(self) -> str:
+        """The cheap model that explains failures."""
+        return OFFLINE_MODEL if self.is_offline else self.diagnosis_model
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then `$PENSTOCK_HOME/penstock.toml`."""
+        del dotenv_settings, file_secret_settings
+        home = Path(os.environ.get("PENSTOCK_HOME") or default_home())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "penstock.toml")
+
+
+def load_settings() -> Settings:
+    """The settings in force; `SettingsError` names the first wrong one and what it allows."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise SettingsError(
+            f"{_setting(first['loc'])}{first['msg'].removeprefix('Value error, ')}"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _setting(location: tuple[int | str, ...]) -> str:
+    """`PENSTOCK_BATCHING__MAX_EVENTS: `, as the operator writes it; empty for what concerns several settings."""
+    if not location:
+        return ""
+    name = "__".join(str(part) for part in location).upper()
+    return f"{name}: " if name.startswith(("ANTHROPIC_", "PREFECT_")) else f"PENSTOCK_{name}: "
