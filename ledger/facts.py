@@ -85,7 +85,7 @@ _FACTS: Final[dict[str, _Facts]] = {
             _of(batches, "tenant", "level", "scope"),
             _of(judgements, "criterion", "score", "threshold"),
             {"is_passed": judgements.c.passed},
-            _of(judgements, "judge_model", "rubric_version"),
+            _of(judgements, "reason", "judge_model", "rubric_version"),
             _of(items, "prompt", "prompt_version", "model"),
             {"judged_at": judgements.c.at},
         ),

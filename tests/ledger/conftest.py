@@ -262,7 +262,7 @@ def make() -> Make:
 
 
 WORKER = Path(__file__).with_name("worker.py")
-PROCESSES = 4
+PROCESSES = 3
 
 
 @pytest.fixture(scope="session")
@@ -279,7 +279,7 @@ def worker_processes():
 
 @pytest.fixture
 def workers(worker_processes):
-    """Run a task of `worker.py` in four real processes at once; what each of them answered."""
+    """Run a task of `worker.py` in three real processes at once; what each of them answered."""
 
     def run(task, url):
         for number, one in enumerate(worker_processes):

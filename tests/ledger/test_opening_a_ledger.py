@@ -86,7 +86,7 @@ def test_a_newer_ledger_is_refused_and_left_as_it_was(ledger, ledger_url):
 
 def test_processes_that_open_a_new_ledger_at_once_all_succeed(empty_url, workers):
     """Of many first openers one makes the schema and the others use it."""
-    assert workers("open", empty_url) == [{"accepted": 0}] * 4
+    assert workers("open", empty_url) == [{"accepted": 0}] * 3
 
 
 def test_a_ledger_at_the_head_is_opened_without_alembic(ledger_url):

@@ -1,0 +1,55 @@
+"""Dead letters: everything needed to understand a failure, kept whatever it says."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from ledger.dead_letters import DeadLetter, bury, list_letters, read_letter
+
+
+@pytest.fixture
+def letter(ledger, make):
+    """A dead letter of a batch."""
+    return DeadLetter(
+        id="x-1",
+        batch=make.ready(ledger),
+        stage="insights",
+        tenant="acme",
+        error="ValueError",
+        message="no",
+        traceback="Traceback ...",
+        prompt=None,
+        diagnosis={"summary": "it broke"},
+        cost_usd=Decimal("0.5"),
+        attempts=3,
+        at=make.now,
+        payload=["1-0", "1-1"],
+    )
+
+
+def test_a_letter_is_buried_once_and_read_as_it_was(ledger, letter):
+    """Buried again it stays as it is; it is found by its id or the beginning of it."""
+    bury(ledger, letter)
+    bury(ledger, replace(letter, message="other"))
+    assert list_letters(ledger) == (letter,)
+    assert read_letter(ledger, "x-1") == read_letter(ledger, "x") == letter
+    assert read_letter(ledger, "y") is None
+
+
+def test_letters_are_listed_newest_first_by_tenant_and_stage(ledger, letter, make):
+    """Filters and limit pick, time orders."""
+    newer = replace(letter, id="x-2", tenant="bolt", stage="notices", at=make.now + make.minute)
+    for one in (letter, newer):
+        bury(ledger, one)
+    assert list_letters(ledger) == (newer, letter)
+    assert list_letters(ledger, 1) == (newer,)
+    assert list_letters(ledger, tenant="acme") == (letter,)
+    assert list_letters(ledger, stage="notices") == (newer,)
+
+
+def test_hostile_words_do_not_keep_a_failure_from_being_recorded(ledger, letter):
+    """Text that no database can hold is replaced, and the letter is kept."""
+    bury(ledger, replace(letter, message="a\x00\ud800", payload={"raw": "\x00"}))
+    (kept,) = list_letters(ledger)
+    assert (kept.message, kept.payload) == ("a\ufffd?", {"raw": "\x00"})

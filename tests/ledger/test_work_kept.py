@@ -1,0 +1,186 @@
+"""Work: what was paid for and committed is there after any interruption, once."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from contracts.calls import Purpose
+from ledger.costs import costs, item_costs
+from ledger.errors import UnknownCallError
+from ledger.work import (
+    StageRun,
+    begin_call,
+    calls_in_doubt,
+    finish_stage,
+    paid_reply,
+    read_items,
+    read_stages,
+    settle_call,
+    start_stage,
+    store_draft,
+    store_verdict,
+)
+
+
+def test_a_call_is_in_doubt_until_its_answer_is_recorded(ledger, make):
+    """A call that left is known before its answer; recorded twice it is one call."""
+    first, second = make.call("b-1", 1, user="ann"), make.call("b-1", 2, rubric_version="r1")
+    for call in (first, first, second):
+        begin_call(ledger, call)
+    assert calls_in_doubt(ledger) == (first, second)
+    settle_call(ledger, first.id, make.reply(), make.now)
+    settle_call(ledger, second.id, make.failure(), make.now)
+    assert calls_in_doubt(ledger) == ()
+
+
+def test_a_paid_request_is_never_paid_again(ledger, make):
+    """The same request for the same item brings the first answer, to the last token and cent."""
+    call = make.call("b-1")
+    begin_call(ledger, call)
+    asked = ("b-1", "insights", Purpose.GENERATE, "hash-1")
+    assert paid_reply(ledger, *asked) is None
+    settle_call(ledger, call.id, make.reply("0.000000123"), make.now)
+    assert paid_reply(ledger, *asked) == make.reply("0.000000123")
+    for position, other in enumerate(("b-2", "notice", Purpose.JUDGE, "hash-2")):
+        assert paid_reply(ledger, *asked[:position], other, *asked[position + 1 :]) is None
+
+
+def test_a_failed_call_is_asked_again_and_its_cost_is_kept(ledger, make):
+    """A failure is no answer, but what it cost is on the books."""
+    begin_call(ledger, make.call("b-1"))
+    settle_call(ledger, "call-1", make.failure(), make.now)
+    assert paid_reply(ledger, "b-1", "insights", Purpose.GENERATE, "hash-1") is None
+    assert item_costs(ledger, "b-1") == {"insights": Decimal("0.0001")}
+
+
+def test_a_settled_call_stays_as_it_was_settled(ledger, make):
+    """The first outcome stands; an unknown call is an error."""
+    begin_call(ledger, make.call("b-1"))
+    settle_call(ledger, "call-1", make.reply("1"), make.now)
+    settle_call(ledger, "call-1", make.failure(), make.now)
+    settle_call(ledger, "call-1", make.reply("2"), make.now)
+    assert item_costs(ledger, "b-1") == {"insights": Decimal(1)}
+    with pytest.raises(UnknownCallError, match="'call-9'"):
+        settle_call(ledger, "call-9", make.reply(), make.now)
+
+
+def test_an_answer_with_any_character_is_kept(ledger, make):
+    """NUL and half surrogate pairs in an answer become replacement characters, not errors."""
+    begin_call(ledger, make.call("b-1"))
+    settle_call(ledger, "call-1", make.reply(text="a\x00b\ud800c"), make.now)
+    assert paid_reply(ledger, "b-1", "insights", Purpose.GENERATE, "hash-1").text == "a\ufffdb?c"
+
+
+def test_draft_and_call_are_stored_together_or_not_at_all(ledger, make):
+    """A draft whose call is unknown is not stored; with its call both are."""
+    batch = make.ready(ledger)
+    with pytest.raises(UnknownCallError):
+        store_draft(ledger, batch, make.draft(), make.now, settle=("call-1", make.reply()))
+    assert read_items(ledger, batch) == ()
+    begin_call(ledger, make.call(batch))
+    for _ in range(2):
+        store_draft(ledger, batch, make.draft(), make.now, settle=("call-1", make.reply()))
+    (item,) = read_items(ledger, batch)
+    assert (item.item, item.content, item.verdict, item.judgements) == (
+        "insights",
+        {"summary": "fine"},
+        None,
+        (),
+    )
+    assert (item.created_at, item.content_json) == (make.now, b'{"summary":"fine"}')
+    assert calls_in_doubt(ledger) == ()
+
+
+def test_a_draft_stored_again_is_left_as_it_is(ledger, make):
+    """A repetition by the same prompt version changes neither words nor verdict."""
+    batch = make.ready(ledger)
+    store_draft(ledger, batch, make.draft(), make.now)
+    store_verdict(ledger, batch, "insights", "passed", [make.score()], make.now)
+    store_draft(ledger, batch, make.draft(content={"summary": "other"}), make.now)
+    (item,) = read_items(ledger, batch)
+    assert (item.content, item.verdict) == ({"summary": "fine"}, "passed")
+
+
+def test_a_draft_of_another_prompt_version_must_be_judged_anew(ledger, make):
+    """New words take the place of the old ones and lose the old verdict."""
+    batch = make.ready(ledger)
+    store_draft(ledger, batch, make.draft(), make.now)
+    store_verdict(ledger, batch, "insights", "passed", [make.score()], make.now)
+    store_draft(ledger, batch, make.draft(content={"summary": "new"}, prompt_version="p2"), make.now)
+    (item,) = read_items(ledger, batch)
+    assert (item.content, item.verdict, item.judgements) == ({"summary": "new"}, None, ())
+
+
+def test_a_verdict_stands_with_its_scores(ledger, make):
+    """The first scored verdict is the last; its judge and rubric are known."""
+    batch = make.ready(ledger)
+    begin_call(ledger, make.call(batch, purpose=Purpose.JUDGE))
+    store_draft(ledger, batch, make.draft(), make.now)
+    scores = [make.score("clarity", 0.9), make.score("tone", 0.4)]
+    store_verdict(ledger, batch, "insights", "failed", scores, make.now, settle=("call-1", make.reply()))
+    store_verdict(ledger, batch, "insights", "passed", [make.score("clarity", 1.0)], make.now + make.minute)
+    (item,) = read_items(ledger, batch)
+    assert (item.verdict, item.judged_at, item.judgements) == ("failed", make.now, tuple(scores))
+    assert item.scores == {"clarity": 0.9, "tone": 0.4}
+    assert (item.judge_model, item.rubric_version) == ("judge-1", "r1")
+    assert calls_in_doubt(ledger) == ()
+
+
+def test_an_unscored_item_can_be_judged_again(ledger, make):
+    """A judge that failed leaves no score, and a later verdict takes its place."""
+    batch = make.ready(ledger)
+    store_draft(ledger, batch, make.draft(), make.now)
+    unscored = replace(make.score(), score=None, passed=None)
+    store_verdict(ledger, batch, "insights", "unscored", [unscored], make.now)
+    assert read_items(ledger, batch)[0].scores == {}
+    store_verdict(ledger, batch, "insights", "unscored", [], make.now)
+    with pytest.raises(LookupError, match="no judgement"):
+        _ = read_items(ledger, batch)[0].judge_model
+    store_verdict(ledger, batch, "insights", "passed", [make.score()], make.now)
+    assert read_items(ledger, batch)[0].judgements == (make.score(),)
+
+
+def test_items_are_read_in_the_order_they_were_made(ledger, make):
+    """Each item comes with its own scores, earliest first."""
+    batch = make.ready(ledger)
+    for index, name in enumerate(("zeta", "alpha")):
+        store_draft(ledger, batch, make.draft(name), make.now + index * make.minute)
+        store_verdict(ledger, batch, name, "passed", [make.score(score=(7 + index) / 10)], make.now)
+    assert [(item.item, item.scores["clarity"]) for item in read_items(ledger, batch)] == [
+        ("zeta", 0.7),
+        ("alpha", 0.8),
+    ]
+
+
+def test_a_stage_begun_again_is_running_again(ledger, make):
+    """The latest run of each stage is kept, in the order they began."""
+    batch, later = make.ready(ledger), make.now + make.minute
+    start_stage(ledger, batch, "insights", make.now)
+    finish_stage(ledger, batch, "insights", "FAILED", "no \x00 answer", later)
+    assert read_stages(ledger, batch) == (
+        StageRun("insights", "FAILED", make.now, later, "no \ufffd answer"),
+    )
+    start_stage(ledger, batch, "insights", later)
+    start_stage(ledger, batch, "solutions", later + make.minute)
+    assert read_stages(ledger, batch) == (
+        StageRun("insights", "RUNNING", later, None, None),
+        StageRun("solutions", "RUNNING", later + make.minute, None, None),
+    )
+
+
+def test_costs_are_summed_per_origin_stage_purpose_and_model(ledger, make):
+    """Every call is in one row, failed ones too, to the billionth of a USD."""
+    for number in (1, 2):
+        begin_call(ledger, make.call("b-1", number))
+        settle_call(ledger, f"call-{number}", make.reply("0.000000001"), make.now)
+    begin_call(ledger, make.call("b-1", 3, purpose=Purpose.JUDGE))
+    key = {"tenant": "acme", "feature": "app", "stage": "insights", "model": "model-1"}
+    zero = {"input_tokens": 0, "output_tokens": 0, "cache_write_tokens": 0, "cache_read_tokens": 0}
+    paid = {"input_tokens": 200, "output_tokens": 40, "cache_write_tokens": 6, "cache_read_tokens": 8}
+    assert costs(ledger) == [
+        key | {"purpose": "generate", "calls": 2, "cost_usd": 2e-9} | paid,
+        key | {"purpose": "judge", "calls": 1, "cost_usd": 0.0} | zero,
+    ]
+    assert item_costs(ledger, "b-1") == {"insights": Decimal("0.000000002")}
+    assert item_costs(ledger, "none") == {}
