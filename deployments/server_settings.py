@@ -30,6 +30,8 @@ def client_environment(home: Path, api_url: str) -> dict[str, str]:
         # Our own console output says what happens; the runs' logs are in the UI.
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        # A line for every task run that ended well says nothing and costs a row; the lane logs one a batch.
+        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
     if api_url.startswith("http://"):

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.concurrency.asyncio import concurrency
 from prefect.states import Completed
 
-from contracts.batches import BatchWork
+from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.process_batch import run_batch
 from flows.task_runner import EventLoopTaskRunner, whole
@@ -123,8 +123,21 @@ async def start_batches(
 
 async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
     """A claimed batch as a task run; its failure is a state, not an exception that would end the lane."""
-    run = run_batch(work.batch.label, whole(work), whole(outcomes), return_state=True)
-    return await cast(Awaitable[State[None]], run)
+    tagged = run_batch.with_options(tags=tags_of(work.batch))
+    run = tagged(work.batch.label, whole(work), whole(outcomes), return_state=True)
+    state = await cast(Awaitable[State[None]], run)
+    get_run_logger().info("%s: %s, %s", work.batch.label, state.name, state.message)
+    return state
+
+
+def tags_of(batch: Batch) -> set[str]:
+    """What the UI filters by. On the batch alone: every tag costs a task run a look at the server's limits."""
+    return {
+        f"tenant:{batch.tenant}",
+        f"level:{batch.level}",
+        f"scope:{batch.scope}",
+        f"pipeline:{batch.pipeline}",
+    }
 
 
 async def claim_one(run: Runtime) -> BatchWork | None:
