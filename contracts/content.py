@@ -119,6 +119,7 @@ class DocumentSummary(Contract):
     title: Text
     summary: Text
     key_points: tuple[Text, ...] = Field(min_length=1)
+    next_step: Text = Field(description="What its reader should do with it first, beginning with a verb")
 
 
 class Classification(Contract):

@@ -97,7 +97,10 @@ def _(content: Notice) -> str:
 
 @markdown.register
 def _(content: DocumentSummary) -> str:
-    return _joined([f"# {content.title}", content.summary, "## Key points", _bullets(content.key_points)])
+    step = f"**Next step:** {content.next_step}"
+    return _joined(
+        [f"# {content.title}", content.summary, "## Key points", _bullets(content.key_points), step]
+    )
 
 
 @markdown.register

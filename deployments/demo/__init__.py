@@ -1,6 +1,6 @@
 """The demonstration: sample events that ship with the project, ready to be ingested.
 
-`events/README.md` says what is inside and what is wrong on purpose.
+`README.md` says what is inside and what is wrong on purpose.
 """
 
 from pathlib import Path

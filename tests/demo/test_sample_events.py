@@ -89,7 +89,7 @@ def test_kinds_and_tenants_are_spread_as_the_readme_says():
         "survey.response": 54,
         "support.transcript": 35,
     }
-    readme = (SAMPLE_EVENTS / "README.md").read_text(encoding="utf-8")
+    readme = (SAMPLE_EVENTS.parent / "README.md").read_text(encoding="utf-8")
     for tenant, count in tenants.items():
         assert re.search(rf"^\| `{tenant}` \|.*\| {count} \|[^|]*\|$", readme, re.MULTILINE)
     assert len(tenants) == 5

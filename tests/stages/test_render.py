@@ -50,8 +50,8 @@ ALL: list[tuple[Contract, list[str]]] = [
         ["# Phones", "We heard you.", "**Book online**"],
     ),
     (
-        content.DocumentSummary(title="Letter", summary="S.", key_points=("One",)),
-        ["# Letter", "## Key points", "- One"],
+        content.DocumentSummary(title="Letter", summary="S.", key_points=("One",), next_step="Answer it"),
+        ["# Letter", "## Key points", "- One", "**Next step:** Answer it"],
     ),
     (
         content.Classification(category="complaint", reason="It says so.", tags=("phone",), next_step="Call"),

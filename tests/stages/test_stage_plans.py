@@ -88,7 +88,9 @@ REPLIES: dict[type[Contract], Contract] = {
         next_steps=("N",),
     ),
     content.Notice: content.Notice(subject="S", body="B", call_to_action="Call"),
-    content.DocumentSummary: content.DocumentSummary(title="T", summary="S", key_points=("K",)),
+    content.DocumentSummary: content.DocumentSummary(
+        title="T", summary="S", key_points=("K",), next_step="File"
+    ),
     content.Classification: content.Classification(
         category="other", reason="R", tags=("t",), next_step="File it"
     ),

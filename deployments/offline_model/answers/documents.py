@@ -37,7 +37,12 @@ def document_summary(sections: Sections) -> Answer:
     lines = list(dict.fromkeys(sentences_in(text)))
     if not lines:
         said = "The document has no text."
-        return {"title": cut(title, 100) or "Untitled document", "summary": said, "key_points": [said]}
+        return {
+            "title": cut(title, 100) or "Untitled document",
+            "summary": said,
+            "key_points": [said],
+            "next_step": "Ask the sender for the document's text.",
+        }
     named = Counter(term for line in lines for term in terms_of(words_in(line)) if " " not in term)
     telling = frozenset(term for term, count in named.most_common(8) if count > 1)
     ranked = sorted(lines, key=lambda line: (-worth_of(sentence_of(line), telling), lines.index(line)))
@@ -49,15 +54,16 @@ def document_summary(sections: Sections) -> Answer:
             [cut(lines[0], 300), *(cut(line, 300) for line in ranked[:2] if line != lines[0]), length]
         ),
         "key_points": [cut(line, 240) for line in ranked[:MOST_POINTS]],
+        "next_step": STEPS[_category(_hits(title, text))],
     }
 
 
 def classification(sections: Sections) -> Answer:
     """The category whose words the document uses most, with the sentence that shows it."""
     title, text = _document(sections)
-    words = Counter(words_in(f"{title} {title} {text}"))
-    hits = {name: sum(words[word] for word in listing.split()) for name, listing in CATEGORIES.items()}
-    category = max(hits, key=lambda name: hits[name]) if any(hits.values()) else "other"
+    hits = _hits(title, text)
+    category = _category(hits)
+    words = Counter(words_in(f"{title} {text}"))
     named = terms_of(words_in(f"{title} {text}"))
     common = sorted((term for term in named if " " not in term), key=lambda term: (-words[term], term))
     return {
@@ -66,6 +72,16 @@ def classification(sections: Sections) -> Answer:
         "tags": common[:4],
         "next_step": STEPS[category],
     }
+
+
+def _hits(title: str, text: str) -> dict[str, int]:
+    """How often the words of each category occur; the title counts twice."""
+    words = Counter(words_in(f"{title} {title} {text}"))
+    return {name: sum(words[word] for word in listing.split()) for name, listing in CATEGORIES.items()}
+
+
+def _category(hits: dict[str, int]) -> str:
+    return max(hits, key=lambda name: hits[name]) if any(hits.values()) else "other"
 
 
 def _reason(category: str, hits: int, lines: list[str]) -> str:
