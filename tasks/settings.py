@@ -8,21 +8,35 @@ environment wins. The provider's key and address are read from where its own too
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceError
 
 from contracts.errors import OperatorError
 from tasks.batching import BatchPolicy
 
 OFFLINE_MODEL = "offline-extractive"
 
+DAY_S = 86_400
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("Input should be an address such as https://host:port/path")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Delay = Annotated[float, Field(ge=0, le=3_600)]
 SolutionForm = Literal["document", "action_plan", "structured_report"]
 Audience = Literal["admin", "team_lead", "end_user"]
 
@@ -41,7 +55,13 @@ class Settings(BaseSettings):
     """Everything an operator can set. Times in seconds, money in USD."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+        env_prefix="PENSTOCK_",
+        env_nested_delimiter="__",
+        # One level's threshold may be set without repeating the other five.
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
     )
 
     home: Path = Field(default_factory=default_home)
@@ -50,28 +70,28 @@ class Settings(BaseSettings):
     prices: Path | None = None
 
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
-    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
-    offline_url: str | None = None
+    anthropic_base_url: Address | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
+    offline_url: Address | None = None
     model: str = "claude-sonnet-5-5"
     judge_model: str = "claude-opus-5-5"
     diagnosis_model: str = "claude-haiku-5-5"
     max_output_tokens: int = Field(8_000, ge=256, le=64_000)
     request_timeout_s: float = Field(120, gt=0, le=600)
-    retry_delays_s: tuple[float, ...] = (1.0, 5.0, 25.0)
+    retry_delays_s: tuple[Delay, ...] = (1.0, 5.0, 25.0)
 
     model_requests_in_flight: int = Field(32, ge=1, le=10_000)
     batches_in_flight: int = Field(40, ge=1, le=1_000)
-    lease_s: float = Field(120, ge=10)
-    hold_s: float = Field(300, ge=1)
+    lease_s: float = Field(120, ge=10, le=DAY_S)
+    hold_s: float = Field(300, ge=1, le=30 * DAY_S)
 
     batching: BatchPolicy = BatchPolicy()
     top_recommendations: int = Field(1, ge=1, le=5)
     solution_forms: tuple[SolutionForm, ...] = ("document", "action_plan", "structured_report")
     audiences: tuple[Audience, ...] = ("admin", "team_lead", "end_user")
     solutions_per_window: int = Field(100, ge=1)
-    solution_window_s: float = Field(86_400, gt=0)
+    solution_window_s: float = Field(DAY_S, gt=0, le=366 * DAY_S)
 
-    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
+    prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
 
     @field_validator("solution_forms", "audiences")
     @classmethod
@@ -143,10 +163,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then `$PENSTOCK_HOME/penstock.toml`."""
+        """Arguments, then the environment, then `penstock.toml` in the home that these two name."""
         del dotenv_settings, file_secret_settings
-        home = Path(os.environ.get("PENSTOCK_HOME") or default_home())
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "penstock.toml")
+        home = init_settings().get("home") or os.environ.get("PENSTOCK_HOME") or default_home()
+        path = Path(home) / "penstock.toml"
+        try:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
 
 
 def load_settings() -> Settings:
@@ -158,8 +182,12 @@ def load_settings() -> Settings:
         raise SettingsError(
             f"{_setting(first['loc'])}{first['msg'].removeprefix('Value error, ')}"
         ) from error
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    except SourceError as error:
+        # `error parsing value for field "batching" from source ...` is all it tells.
+        name = str(error).split('"')[1]
+        raise SettingsError(
+            f"PENSTOCK_{name.upper()}: Input should be JSON, such as [1, 5, 25] ({error.__cause__})"
+        ) from error
 
 
 def _setting(location: tuple[int | str, ...]) -> str:
