@@ -5,8 +5,10 @@ classified failure comes back.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -93,37 +95,51 @@ class ModelClient:
         price = self.prices.at(request.model, datetime.now(UTC).date())
         async with self._slots:
             started = time.perf_counter()
-            try:
+            with _in_our_terms(started):
                 message = await self._sdk.messages.create(
                     **request.body, extra_headers={"x-penstock-call": call_id}
                 )
-            except anthropic.APIError as error:
-                raise _classified(error, _elapsed_ms(started)) from error
-        usage = _usage(message.usage)
-        reply = Reply(
-            text="".join(block.text for block in message.content if block.type == "text"),
-            model=message.model,
-            stop_reason=message.stop_reason or "unknown",
-            usage=usage,
-            cost_usd=price.cost(usage),
-            latency_ms=_elapsed_ms(started),
-        )
+                usage = _usage(message.usage)
+                reply = Reply(
+                    text="".join(block.text for block in message.content if block.type == "text"),
+                    model=message.model,
+                    stop_reason=message.stop_reason or "unknown",
+                    usage=usage,
+                    cost_usd=price.cost(usage),
+                    latency_ms=_elapsed_ms(started),
+                )
         if reply.stop_reason != "end_turn":
             raise ModelCallError(_unusable(reply))
         return reply
 
     async def reachable(self) -> Mapping[str, Any]:
         """The provider's list of models, as a cheap proof that address and key are good."""
-        try:
+        with _in_our_terms(time.perf_counter()):
             page = await self._sdk.models.list(limit=20, timeout=10)
-        except anthropic.APIError as error:
-            raise _classified(error, 0.0) from error
-        return {"models": [model.id for model in page.data]}
+            return {"models": [model.id for model in page.data]}
 
 
 @cache
 def _schema(reply: type[BaseModel]) -> dict[str, Any]:
     return anthropic.transform_schema(reply)
+
+
+@contextmanager
+def _in_our_terms(started: float) -> Iterator[None]:
+    """Every way an answer can fail to come, as `ModelCallError`."""
+    try:
+        yield
+    except anthropic.APIError as error:
+        raise _classified(error, _elapsed_ms(started)) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        # The SDK takes a success to have its shape; at a wrong address anything may answer with one.
+        failure = CallFailure(
+            error="NotAModelApi",
+            message=f"the answer is not one of the Messages API ({error}); check ANTHROPIC_BASE_URL",
+            kind="invalid",
+            latency_ms=_elapsed_ms(started),
+        )
+        raise ModelCallError(failure) from error
 
 
 def _elapsed_ms(started: float) -> float:
@@ -145,11 +161,16 @@ def _classified(error: anthropic.APIError, latency_ms: float) -> ModelCallError:
     is_transient = status is None or status in TRANSIENT_STATUS or status >= _SERVER_ERROR
     failure = CallFailure(
         error=type(error).__name__,
-        message=f"HTTP {status}: {error.message}" if status else f"{error.message} ({error.request.url})",
+        message=f"HTTP {status}: {error.message}" if status else f"{error.message} ({_address(error)})",
         kind="transient" if is_transient else "rejected",
         latency_ms=latency_ms,
     )
     return ModelCallError(failure, _retry_after(error))
+
+
+def _address(error: anthropic.APIError) -> str:
+    """Where the request went, without a user and password that may stand in it."""
+    return str(error.request.url.copy_with(userinfo=b""))
 
 
 def _retry_after(error: anthropic.APIError) -> float | None:
@@ -157,9 +178,10 @@ def _retry_after(error: anthropic.APIError) -> float | None:
     if not isinstance(error, anthropic.APIStatusError):
         return None
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
+        seconds = float(error.response.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _unusable(reply: Reply) -> CallFailure:
