@@ -76,9 +76,12 @@ async def produce(spec: ItemSpec, who: Caller, stored: StoredItem | None, produc
         JudgeOutageError: the judge could not be had.
         GenerationError: the model gave nothing usable.
     """
-    content = _stored_content(spec, stored) or await _generate(spec, who, producer)
-    if stored is not None and stored.verdict == "passed":
-        return Item(spec, content, stored.scores)
+    if stored is None or stored.prompt_version != spec.prompt.version:
+        content = await _generate(spec, who, producer)
+    else:
+        content = spec.output.model_validate_json(stored.content_json)
+        if stored.verdict == "passed":
+            return Item(spec, content, stored.scores)
     verdict = await _judged(spec, content, who, producer)
     if isinstance(verdict, Unscored):
         raise JudgeOutageError(spec.name, verdict.reason)
@@ -86,12 +89,6 @@ async def produce(spec: ItemSpec, who: Caller, stored: StoredItem | None, produc
     if findings:
         raise GateClosedError(spec.name, findings)
     return Item(spec, content, {score.criterion: score.score for score in verdict.scores})
-
-
-def _stored_content(spec: ItemSpec, stored: StoredItem | None) -> Contract | None:
-    if stored is None or stored.prompt_version != spec.prompt.version:
-        return None
-    return spec.output.model_validate_json(stored.content_json)
 
 
 async def _generate(spec: ItemSpec, who: Caller, producer: Producer) -> Contract:
