@@ -1,6 +1,6 @@
 """Diagnosing a batch's failure: the debugger with the cheap model behind it."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.batches import BatchWork
 from contracts.calls import Purpose
@@ -44,7 +44,10 @@ async def diagnose_failure(
         who = caller_for(work.batch, work.events, context.stage, f"diagnosis.{context.stage}")
         calls = runtime.calls
         paid = await calls.ask(who, Question(Purpose.DIAGNOSE, request, prompt.version))
-        reply = DiagnosisReply.model_validate_json(paid.reply.text)
+        try:
+            reply = DiagnosisReply.model_validate_json(paid.reply.text)
+        except ValidationError as unreadable:
+            raise await calls.reject(paid, "not a Diagnosis") from unreadable
         await calls.settle(paid)
         return Diagnosis(source="model", **reply.model_dump())
 
