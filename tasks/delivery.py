@@ -4,12 +4,12 @@ The file channel writes `<tenant>/<batch>/<id>.md` and `.json`, each to a tempor
 written twice it is the same file, and a reader never sees half of one.
 """
 
-import os
 import re
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 from contracts.deliverables import Deliverable, Provenance
 from ledger.work import StoredItem
@@ -88,6 +88,10 @@ def _safe(name: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    # Batches publish side by side, and one may find what another is about to publish: no two share a draft.
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
