@@ -12,6 +12,7 @@ from ledger.errors import LeaseLostError
 from ledger.transitions import settle_batch
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
+from tasks.diagnosis.redact import redact
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport, QualityFinding
 from tasks.produce import GateClosedError, GenerationError, JudgeOutageError
 from tasks.runtime import Runtime
@@ -60,6 +61,8 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
 
     A lease that was lost in the meantime means that another worker has the batch: nothing is written.
     """
+    if isinstance(error, LeaseLostError):
+        return Outcome(work.batch, BatchState.RUNNING, str(error))
     stop = _meaning(error, runtime)
     context = _failure_context(work, stage, error)
     report = describe_failure(error, context)
@@ -84,7 +87,8 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
         return Outcome(work.batch, BatchState.RUNNING, str(lost))
     if stop.state is BatchState.DEAD:
         spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
-        letter = _letter(work, report, error, diagnosis, sum(spent.values(), Decimal(0)), runtime)
+        total = sum(spent.values(), Decimal(0))
+        letter = _letter(work, report, error, diagnosis, total, context.secrets, runtime)
         await asyncio.to_thread(bury, runtime.ledger, letter)
     return Outcome(work.batch, stop.state, report.message or report.error, diagnosis)
 
@@ -127,6 +131,7 @@ def _letter(
     error: Exception,
     diagnosis: Diagnosis | None,
     spent: Decimal,
+    secrets: tuple[str, ...],
     runtime: Runtime,
 ) -> DeadLetter:
     return DeadLetter(
@@ -137,7 +142,7 @@ def _letter(
         error=error.failure.error if isinstance(error, GenerationError) else report.error,
         message=report.message,
         traceback=report.traceback,
-        prompt=error.prompt if isinstance(error, GenerationError) else None,
+        prompt=redact(error.prompt, secrets) if isinstance(error, GenerationError) else None,
         diagnosis=diagnosis.model_dump(mode="json") if diagnosis else {},
         cost_usd=spent,
         attempts=1,
