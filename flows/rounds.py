@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.lake import refresh_lake
 from flows.lane import form_batches, process_ready_batches
+from ledger.deliveries import due_messages
 from ledger.due import count_ready, next_due
 from ledger.pools import newest_event, pending_events
 from tasks.batching import next_close
@@ -38,7 +39,10 @@ async def work_round(flush: bool = False) -> None:
 
 @dataclass
 class Watch:
-    """What a long-running worker remembers between looks, so that looking costs next to nothing."""
+    """What a long-running worker remembers between looks, so that looking costs next to nothing.
+
+    `newest` is the ledger number of the newest event seen, `closes_at` when the next batch closes by age.
+    """
 
     newest: int = -1
     closes_at: datetime | None = None
@@ -47,14 +51,24 @@ class Watch:
 async def has_work(watch: Watch) -> bool:
     """True when events came since the last look, a batch is ready, or something's time has come."""
     async with runtime() as run:
-        newest = await asyncio.to_thread(newest_event, run.ledger)
-        if newest != watch.newest:
+        newest, now = await asyncio.to_thread(newest_event, run.ledger), run.clock()
+        has_events = newest != watch.newest
+        # What was due may have closed since the last look.
+        if has_events or is_past(watch.closes_at, now):
             pending = await asyncio.to_thread(pending_events, run.ledger)
             watch.newest, watch.closes_at = newest, next_close(pending, run.settings.batching)
-            return True
-        moments = [watch.closes_at, await asyncio.to_thread(next_due, run.ledger)]
-        is_due = any(moment is not None and moment <= run.clock() for moment in moments)
-        return is_due or await asyncio.to_thread(count_ready, run.ledger) > 0
+        return (
+            has_events
+            or is_past(watch.closes_at, now)
+            or is_past(await asyncio.to_thread(next_due, run.ledger), now)
+            or await asyncio.to_thread(count_ready, run.ledger) > 0
+            or len(await asyncio.to_thread(due_messages, run.ledger, now, 1)) > 0
+        )
+
+
+def is_past(moment: datetime | None, now: datetime) -> bool:
+    """True when there is such a moment and it has come."""
+    return moment is not None and moment <= now
 
 
 async def work(*, until_idle: bool, flush: bool = False) -> None:
