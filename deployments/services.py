@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -23,10 +24,13 @@ from contracts.errors import OperatorError
 from deployments.server_settings import client_environment, server_environment
 from tasks.settings import Settings
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.1
 FAVOURITE_PORT = 4200
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""What this process started and may yet stop."""
 
 
 class ServiceError(OperatorError):
@@ -109,7 +113,8 @@ def answers(name: str, url: str) -> bool:
     """True when the service at `url` says that it is well."""
     path = "/offline/stats" if name == "offline-model" else "/health"
     try:
-        return httpx.get(f"{url}{path}", timeout=2.0).is_success
+        # Where no TLS is spoken, loading the certificate store would be most of the cost of asking.
+        return httpx.get(f"{url}{path}", timeout=2.0, verify=not url.startswith("http://")).is_success
     except httpx.HTTPError:
         return False
 
@@ -123,8 +128,19 @@ def _running(settings: Settings, name: str) -> Service | None:
         service = Service(**json.loads(_note(settings, name).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    alive = service.pid is not None and psutil.pid_exists(service.pid)
-    return service if alive and answers(name, service.url) else None
+    return service if _listens(service) and answers(name, service.url) else None
+
+
+def _listens(service: Service) -> bool:
+    """True when the process, or one it started, listens at the address: process ids and ports are used again."""
+    port = urlsplit(service.url).port
+    try:
+        process = psutil.Process(service.pid)
+        family = [process, *process.children(recursive=True)]
+        sockets = [each for one in family for each in one.net_connections("tcp")]
+    except psutil.NoSuchProcess:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
 
 
 def _started(
@@ -147,6 +163,7 @@ def _started(
             env={**os.environ, **environment},
             start_new_session=True,
         )
+    _children[process.pid] = process
     service = Service(name, url(port), process.pid)
     _await_health(service, process, log)
     _note(settings, name).parent.mkdir(parents=True, exist_ok=True)
@@ -156,11 +173,12 @@ def _started(
 
 def _await_health(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not answers(service.name, service.url):
+    while not (_listens(service) and answers(service.name, service.url)):
         if process.poll() is not None:
             raise ServiceError(f"{service.name} ended with code {process.returncode} at its start; see {log}")
         if time.monotonic() > deadline:
             process.kill()
+            process.wait()
             raise ServiceError(f"{service.name} did not answer within {START_TIMEOUT_S:.0f} s; see {log}")
         time.sleep(POLL_S)
 
@@ -176,6 +194,9 @@ def _stop(service: Service) -> None:
         return
     except psutil.TimeoutExpired:
         process.kill()
+    finally:
+        if child := _children.pop(service.pid, None):
+            child.wait()
 
 
 def _free_port(favourite: int) -> int:
