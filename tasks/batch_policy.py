@@ -6,12 +6,21 @@ The rule that uses them is `tasks.batching`.
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.batches import Scope
 from contracts.events import Priority
 
-Age = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))]
+
+def _seconds(value: object) -> object:
+    """Text that is a number is seconds, as a number is: the environment knows only text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Age = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(days=3650))]
 
 
 class Setting(BaseModel):
