@@ -6,17 +6,17 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from contracts.batches import BATCH_SCHEMA_VERSION, BatchPlan, BatchState
 from ledger.columns import to_micros
 from ledger.engine import Ledger
 from ledger.pools import BITS
 from ledger.sql import among, insert_once, insert_rows, writing
-from ledger.tables import batch_events, batches, events, turns
+from ledger.tables import batch_events, batches, pool, turns
 from ledger.tables import batch_history as history
 
-CHUNK: Final = 500
+CHUNK: Final = 1_000
 """Plans created in one transaction."""
 
 
@@ -56,10 +56,8 @@ def _takeable(connection: Connection, plans: Sequence[BatchPlan]) -> list[BatchP
         connection.execute(select(batches.c.id).where(among(connection, batches.c.id, _ids(plans)))).scalars()
     )
     seqs = {seq for plan in plans for seq in plan.events}
-    where = among(connection, events.c.seq, seqs)
-    batched: dict[int, int] = dict(
-        connection.execute(select(events.c.seq, events.c.batched).where(where)).all()
-    )
+    query = select(pool.c.seq, pool.c.batched).where(among(connection, pool.c.seq, seqs))
+    batched: dict[int, int] = dict(connection.execute(query).all())
     fresh = []
     for plan in plans:
         bit = BITS[plan.scope, plan.level]
@@ -77,12 +75,16 @@ def _ids(plans: Sequence[BatchPlan]) -> list[str]:
 
 
 def _set_bits(connection: Connection, plans: Sequence[BatchPlan]) -> None:
+    """Note what the events have joined; those that have joined all they need leave the pool."""
     taken: dict[int, list[int]] = defaultdict(list)
     for plan in plans:
         taken[BITS[plan.scope, plan.level]].extend(plan.events)
     for bit, seqs in taken.items():
-        where = among(connection, events.c.seq, seqs)
-        connection.execute(update(events).where(where).values(batched=events.c.batched.bitwise_or(bit)))
+        where = among(connection, pool.c.seq, seqs)
+        connection.execute(update(pool).where(where).values(batched=pool.c.batched.bitwise_or(bit)))
+    every = {seq for plan in plans for seq in plan.events}
+    is_complete = pool.c.batched.bitwise_and(pool.c.needed) == pool.c.needed
+    connection.execute(delete(pool).where(among(connection, pool.c.seq, every), is_complete))
 
 
 _COLUMNS = (

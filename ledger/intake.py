@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import count
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from contracts.events import EVENT_SCHEMA_VERSION, Event, Rejection
+from contracts.events import EVENT_SCHEMA_VERSION, Event, Kind, Priority, Rejection
 from ledger.columns import storable, to_micros
 from ledger.engine import Ledger
-from ledger.pools import needed_bits
+from ledger.pools import needed_bits, newest_seq
 from ledger.sql import insert_rows, is_sqlite, reading, writing
-from ledger.tables import events, intakes, rejections
+from ledger.tables import events, intakes, pool, rejections
 
 # The order of the values that `_row` makes.
 _COLUMNS = (
+    "seq",
     "key",
     "content_hash",
     "tenant",
@@ -26,7 +28,6 @@ _COLUMNS = (
     "tokens",
     "occurred_at",
     "accepted_at",
-    "needed",
     "schema_version",
     "payload",
 )
@@ -80,17 +81,20 @@ def record_intake(
     at = to_micros(now)
     with writing(ledger, "intake") as connection:
         known = _known_hashes(connection, [one.key for one in prepared])
+        # Nobody else takes numbers while we hold the lock.
+        numbers = count(newest_seq(connection) + 1)
         rows, conflicts, duplicates = [], [], 0
         for one in prepared:
             seen = known.get(one.key)
             if seen is None:
                 known[one.key] = one.content_hash
-                rows.append(_row(one, at))
+                rows.append(_row(next(numbers), one, at))
             elif seen == one.content_hash:
                 duplicates += 1
             else:
                 conflicts.append(_conflict(origin, one))
-        insert_rows(connection, events, _COLUMNS, rows)
+        insert_rows(connection, events, _COLUMNS, [row for row, _ in rows])
+        insert_rows(connection, pool, ("seq", "needed", "batched"), [bits for _, bits in rows])
         _record_rejections(connection, [*refused, *conflicts], now)
         rejected = len(refused) + len(conflicts)
         counts = IntakeCounts(len(prepared) + len(refused), len(rows), duplicates, rejected)
@@ -119,26 +123,37 @@ def _known_hashes(connection: Connection, keys: list[bytes]) -> dict[bytes, byte
     return known
 
 
-def _row(one: PreparedEvent, at: int) -> tuple[object, ...]:
-    event = one.event
-    rank = event.priority.rank
-    payload = one.payload
-    return (
-        one.key,
-        one.content_hash,
+# Looked up instead of asked of the enumerations, whose `value` costs more than all the rest of a row.
+_KINDS = {kind: kind.value for kind in Kind}
+_BITS = {
+    (priority, has_user): (priority.rank, needed_bits(priority.rank, has_user=has_user))
+    for priority in Priority
+    for has_user in (True, False)
+}
+
+
+def _row(seq: int, one: PreparedEvent, at: int) -> tuple[tuple[object, ...], tuple[int, int, int]]:
+    """The event's row and its row in the pool."""
+    event, key, content, payload, tokens, pipeline, _ = one
+    user, time = event.user, event.time
+    rank, needed = _BITS[event.priority, user is not None]
+    row = (
+        seq,
+        key,
+        content,
         event.tenant,
-        event.user,
-        event.type.value,
+        user,
+        _KINDS[event.type],
         rank,
-        one.pipeline,
+        pipeline,
         event.topic,
-        one.tokens,
-        None if event.time is None else to_micros(event.time),
+        tokens,
+        None if time is None else to_micros(time),
         at,
-        needed_bits(rank, has_user=event.user is not None),
         EVENT_SCHEMA_VERSION,
         payload.decode() if isinstance(payload, bytes) else payload,
     )
+    return row, (seq, needed, 0)
 
 
 def _conflict(origin: str, one: PreparedEvent) -> Rejection:

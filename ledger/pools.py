@@ -2,7 +2,7 @@
 
 An event joins a batch of its tenant, and one of its user where it has one, at its own level and at every lower
 one (the cascade). Each of these (scope, level) pairs is a bit: `needed` holds the bits an event must get,
-`batched` those it has.
+`batched` those it has. An event stands in the pool until it has them all.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from functools import cache
 from typing import Final
 
 import polars as pl
-from sqlalchemy import BigInteger, case, func, select, type_coerce
+from sqlalchemy import BigInteger, Connection, case, func, select, type_coerce
 
 from contracts.batches import Scope
 from contracts.events import Event, Priority
 from ledger.engine import Ledger
 from ledger.frames import TIME, day_number, read_frame
 from ledger.sql import among, reading
-from ledger.tables import PENDING, events
+from ledger.tables import events, pool
 
 BITS: Final[dict[tuple[Scope, Priority], int]] = {
     (Scope.TENANT, Priority.LOW): 1,
@@ -56,10 +56,10 @@ def pending_events(ledger: Ledger) -> pl.DataFrame:
             type_coerce(events.c.accepted_at, BigInteger),
             events.c.tokens,
             events.c.pipeline,
-            events.c.batched,
+            pool.c.batched,
         )
-        .where(PENDING)
-        .order_by(events.c.seq)
+        .join_from(pool, events, pool.c.seq == events.c.seq)
+        .order_by(pool.c.seq)
     )
     return read_frame(
         ledger,
@@ -81,7 +81,12 @@ def pending_events(ledger: Ledger) -> pl.DataFrame:
 def newest_event(ledger: Ledger) -> int:
     """The sequence number of the event that came last; 0 while there is none."""
     with reading(ledger) as connection:
-        return connection.execute(select(func.max(events.c.seq))).scalar() or 0
+        return newest_seq(connection)
+
+
+def newest_seq(connection: Connection) -> int:
+    """As `newest_event`, inside the caller's transaction."""
+    return connection.execute(select(func.max(events.c.seq))).scalar() or 0
 
 
 def read_events(ledger: Ledger, seqs: Iterable[int]) -> tuple[Event, ...]:
@@ -128,8 +133,9 @@ def low_events(ledger: Ledger) -> pl.DataFrame:
             type_coerce(events.c.occurred_at, BigInteger),
             type_coerce(events.c.accepted_at, BigInteger),
         )
-        .where(PENDING, events.c.batched == 0, events.c.priority == Priority.LOW.rank)
-        .order_by(events.c.seq)
+        .join_from(pool, events, pool.c.seq == events.c.seq)
+        .where(pool.c.batched == 0, events.c.priority == Priority.LOW.rank)
+        .order_by(pool.c.seq)
     )
     return read_frame(
         ledger,

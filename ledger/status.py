@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, func, select, true
 from ledger.engine import Ledger
 from ledger.outcome_tables import deliverables
 from ledger.sql import reading
-from ledger.tables import PENDING, batch_history, batches, events, intakes, items, judgements, model_calls
+from ledger.tables import batch_history, batches, intakes, items, judgements, model_calls, pool
 
 
 def status(ledger: Ledger, since: datetime | None = None) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def status(ledger: Ledger, since: datetime | None = None) -> dict[str, Any]:
 
 def collecting(ledger: Ledger) -> int:
     """How many events are in no batch yet."""
-    query = select(func.count()).select_from(events).where(PENDING, events.c.batched == 0)
+    query = select(func.count()).select_from(pool).where(pool.c.batched == 0)
     with reading(ledger) as connection:
         return connection.execute(query).scalar_one()
 

