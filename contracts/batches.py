@@ -88,6 +88,5 @@ class BatchWork(Contract):
 def batch_id(scope: Scope, level: Priority, event_keys: list[bytes]) -> str:
     """An id derived from scope, level and the sorted events' keys: planned twice, it is the same batch."""
     digest = sha256(f"{scope}|{level}|".encode())
-    for key in sorted(event_keys):
-        digest.update(key)
+    digest.update(b"".join(sorted(event_keys)))
     return f"b-{digest.hexdigest()[:24]}"

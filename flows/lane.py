@@ -131,13 +131,11 @@ async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
 
 
 def tags_of(batch: Batch) -> set[str]:
-    """What the UI filters by. On the batch alone: every tag costs a task run a look at the server's limits."""
-    return {
-        f"tenant:{batch.tenant}",
-        f"level:{batch.level}",
-        f"scope:{batch.scope}",
-        f"pipeline:{batch.pipeline}",
-    }
+    """What the UI filters by, beside the names. Few, and on the batch alone.
+
+    Every set of tags costs Prefect's client a connection of its own, and every tagged run a look at the limits.
+    """
+    return {f"level:{batch.level}", f"scope:{batch.scope}", f"pipeline:{batch.pipeline}"}
 
 
 async def claim_one(run: Runtime) -> BatchWork | None:
