@@ -64,6 +64,8 @@ class RetryPolicy:
 
     def wait(self, state: RetryCallState) -> float:
         """Seconds before the next attempt: the provider's `retry-after` where it is longer."""
+        if state.attempt_number > len(self.delays_s):
+            return 0.0  # asked for after the last attempt too, and not kept
         planned = self.delays_s[state.attempt_number - 1] * (1 + JITTER * (2 * self.spread() - 1))
         error = state.outcome.exception() if state.outcome else None
         wished = error.retry_after if isinstance(error, ModelCallError) else None
