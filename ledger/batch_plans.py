@@ -41,7 +41,7 @@ def _create(connection: Connection, plans: Sequence[BatchPlan], now: datetime) -
         return 0
     at = to_micros(now)
     insert_rows(connection, batches, _COLUMNS, [_row(plan, at) for plan in fresh])
-    members = [(plan.id, seq) for plan in fresh for seq in plan.events]
+    members = sorted((plan.id, seq) for plan in fresh for seq in plan.events)
     insert_rows(connection, batch_events, ("batch_id", "event_seq"), members)
     connection.execute(insert(history), [_closing(plan, now) for plan in fresh])
     tenants = sorted({plan.tenant for plan in fresh})

@@ -1,5 +1,6 @@
 """Column types that read and write the same on SQLite and PostgreSQL."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
@@ -67,7 +68,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002, any JSON value
         """Value to text."""
-        return None if value is None else orjson.dumps(value).decode()
+        return None if value is None else to_json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002, any JSON value
         """Text to value."""
@@ -87,6 +88,14 @@ class Prose(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002, the type's protocol
         """Text to storable text."""
         return None if value is None else storable(value)
+
+
+def to_json(value: Any) -> str:  # noqa: ANN401, any JSON value
+    """The value as JSON text; half a surrogate pair in it becomes '?', as no database holds one."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return storable(json.dumps(value, ensure_ascii=False))
 
 
 def storable(text: str) -> str:

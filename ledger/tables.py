@@ -130,7 +130,8 @@ batch_events: Final = Table(
     "batch_events",
     metadata,
     Column("batch_id", String, ForeignKey("batches.id"), primary_key=True),
-    Column("event_seq", BigInteger, ForeignKey("events.seq"), primary_key=True),
+    # No foreign key: a plan's events were found in the pool in the same transaction, and events never go away.
+    Column("event_seq", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
 

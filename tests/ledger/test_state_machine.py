@@ -194,7 +194,7 @@ def test_no_sequence_of_operations_leaves_the_state_machine(ledger, make):
     run_state_machine_as_test(
         bound,
         settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

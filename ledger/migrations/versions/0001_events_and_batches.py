@@ -111,7 +111,6 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.String(), nullable=False),
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_batch_events_batch_id")),
-        sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name=op.f("fk_batch_events_event_seq")),
         sa.PrimaryKeyConstraint("batch_id", "event_seq", name=op.f("pk_batch_events")),
         sqlite_with_rowid=False,
     )
