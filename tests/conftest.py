@@ -19,11 +19,11 @@ for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "PENS
     del os.environ[name]
 
 from contracts.batches import BatchPlan, BatchWork, Scope, batch_id  # noqa: E402
-from contracts.events import Event, Kind, Priority  # noqa: E402
+from contracts.events import Event, Kind, Priority, content_hash, event_key  # noqa: E402
 from ledger.batches import create_batches  # noqa: E402
 from ledger.claims import claim  # noqa: E402
 from ledger.engine import Ledger, close_ledger, open_ledger  # noqa: E402
-from ledger.intake import record_intake  # noqa: E402
+from ledger.intake import PreparedEvent, record_intake  # noqa: E402
 from ledger.pools import newest_event  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -171,6 +171,11 @@ def clock() -> Clock:
     return Clock()
 
 
+def _prepared(event, pipeline, line) -> PreparedEvent:
+    key = event_key(event.tenant, event.source, event.id)
+    return PreparedEvent(event, key, content_hash(event), event.model_dump_json(), 40, pipeline, line)
+
+
 @dataclass
 class Fill:
     """Fills a ledger with events and batches, by the same ways as intake and the policy do."""
@@ -185,9 +190,7 @@ class Fill:
 
     def take_in(self, ledger, events, pipeline="insights", now=NOW) -> tuple[int, ...]:
         """Record the events; their ledger numbers."""
-        from tasks.sources.intake import prepare  # noqa: PLC0415
-
-        prepared = [prepare(event, pipeline, line) for line, event in enumerate(events, start=1)]
+        prepared = [_prepared(event, pipeline, line) for line, event in enumerate(events, start=1)]
         counts = record_intake(ledger, "test", prepared, [], now)
         assert counts.accepted == len(events)
         newest = newest_event(ledger)
