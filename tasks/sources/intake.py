@@ -1,0 +1,117 @@
+"""Intake: records become events or rejections, and both are in the ledger before the next chunk is read."""
+
+import gc
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from contracts.events import Rejection
+from ledger.engine import Ledger
+from ledger.intake import IntakeCounts, PreparedEvent, record_intake
+from tasks.sources.lines import read_ndjson
+from tasks.sources.mapper import Mapper
+from tasks.sources.mapping import Mapping
+from tasks.sources.prepare import outcome_of
+from tasks.sources.read import STDIN, SourceError, find_sources, read_raw
+from tasks.sources.records import Limits, RawRecord
+
+CHUNK_RECORDS: Final = 2_000
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+"""A chunk also ends here, so that many large records take no more memory than many small ones."""
+_CHUNKS_PER_SEARCH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of the records read, and the files that were left aside because of their format."""
+
+    counts: IntakeCounts
+    skipped: tuple[Path, ...]
+
+
+def ingest(
+    ledger: Ledger,
+    paths: Sequence[Path | str],
+    mapping: Mapping,
+    *,
+    now: Callable[[], datetime],
+    stdin: BinaryIO | None = None,
+    on_progress: Callable[[IntakeCounts], None] | None = None,
+    chunk: int = CHUNK_RECORDS,
+    limits: Limits | None = None,
+) -> IngestResult:
+    """Read files, folders and `-` (NDJSON on `stdin`) into the ledger, `chunk` records to a transaction.
+
+    `on_progress` is told the counts so far after every chunk. What cannot be an event is a rejection on
+    record and stops nothing. Ingested again, the same events are duplicates.
+
+    Raises:
+        SourceError: a path does not exist or is of no known format; nothing has been read then.
+    """
+    sources = find_sources(paths)
+    if stdin is None and Path(STDIN) in sources.paths:
+        raise SourceError("standard input was asked for but there is none; give a file or a folder")
+    mapper = Mapper(mapping)
+    counts = IntakeCounts()
+    with _cycle_search_paused() as chunk_is_done:
+        for path in sources.paths:
+            origin = str(path)
+            records = _records(path, stdin, limits or Limits())
+            outcomes = (outcome_of(record, origin, mapper) for record in records)
+            for events, refused in _chunks(outcomes, chunk):
+                counts += record_intake(ledger, origin, events, refused, now())
+                chunk_is_done()
+                if on_progress is not None:
+                    on_progress(counts)
+    return IngestResult(counts, sources.skipped)
+
+
+def _records(path: Path, stdin: BinaryIO | None, limits: Limits) -> Iterator[RawRecord]:
+    if stdin is not None and str(path) == STDIN:
+        return read_ndjson(stdin, limits)
+    return read_raw(path, limits)
+
+
+@contextmanager
+def _cycle_search_paused() -> Iterator[Callable[[], None]]:
+    """Search for reference cycles once in many chunks; the function given counts them.
+
+    Records hold no cycles, and looking for some among their many objects takes a tenth of the time.
+    """
+    was_enabled = gc.isenabled()
+    done = itertools.count(1)
+
+    def chunk_is_done() -> None:
+        if next(done) % _CHUNKS_PER_SEARCH == 0:
+            gc.collect()
+
+    gc.disable()
+    try:
+        yield chunk_is_done
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _chunks(
+    outcomes: Iterable[PreparedEvent | Rejection], records: int
+) -> Iterator[tuple[list[PreparedEvent], list[Rejection]]]:
+    events: list[PreparedEvent] = []
+    refused: list[Rejection] = []
+    size = 0
+    for outcome in outcomes:
+        if isinstance(outcome, PreparedEvent):
+            events.append(outcome)
+            size += len(outcome.payload)
+        else:
+            refused.append(outcome)
+            size += len(outcome.raw)
+        if len(events) + len(refused) >= records or size >= CHUNK_BYTES:
+            yield events, refused
+            events, refused, size = [], [], 0
+    if events or refused:
+        yield events, refused
