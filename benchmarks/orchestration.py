@@ -48,7 +48,7 @@ def _one_run(latency_s: float) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.orchestration", "--inner", "--latency", str(latency_s)]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PENSTOCK_HOME": folder}
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(f"  {result}", flush=True)
     return result

@@ -51,10 +51,7 @@ class BatchPlan(Contract):
 
 
 class Batch(Contract):
-    """A batch as the ledger holds it.
-
-    `resume_at` says when a PENDING or HELD batch tries again; `promoted` that trend analysis raised it.
-    """
+    """A batch as the ledger holds it; `resume_at` says when a PENDING or HELD one tries again (UTC)."""
 
     schema_version: Literal["1"] = BATCH_SCHEMA_VERSION
     id: str
