@@ -46,7 +46,7 @@ DISTURBANCES = {
 
 
 class ConnectionDroppedError(Exception):
-    """The client went away, or a play closes the connection: nothing more is sent."""
+    """The client went away: nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,13 @@ class OfflineModel:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every response carries its `request-id`."""
-        request_id = self.stats.begin()
+        request_id = self.stats.next_id()
         try:
             reply = await self._reply(scope, receive)
         except ApiError as error:
             reply = Reply(error.status, error.body(request_id), error.headers)
         except ConnectionDroppedError:
             return
-        finally:
-            self.stats.end()
         await _send(reply, request_id, send)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
@@ -96,11 +94,13 @@ class OfflineModel:
         if path.startswith("/offline/"):
             return await self._offline(method, path, receive)
         self._authenticate(headers)
-        body = await _body(headers, receive)
+        body = await _body(receive)
         if self.options.record:
             self.stats.requests.append(RecordedRequest(method, path, headers, body))
         if (method, path) == ("POST", "/v1/messages"):
-            return await self._message(wire.read_request(body), receive)
+            request = self._known(wire.read_request(body))
+            with self.stats.flight(request.title):
+                return await self._message(request, receive)
         if (method, path) == ("POST", "/v1/messages/count_tokens"):
             return _counted(self._known(wire.read_request(body, is_count=True)))
         return _models(method, path)
@@ -122,8 +122,6 @@ class OfflineModel:
         return request
 
     async def _message(self, request: MessageRequest, receive: Receive) -> Reply:
-        self._known(request)
-        self.stats.count(request.title)
         play = self.script.next_play(request.title, request.said)
         pause = play.seconds if isinstance(play, Latency | Hang) else 0.0
         await _pause(self.options.latency + pause, receive)
@@ -131,14 +129,14 @@ class OfflineModel:
         text, stop_reason = _said(request, play)
         body = wire.message_body(request, text, stop_reason)
         self.stats.spend(request.input_tokens, len(text) // wire.CHARACTERS_PER_TOKEN)
-        return Reply(200, body, is_cut=isinstance(play, Disconnect))
+        return Reply(200, body, is_cut=isinstance(play, Disconnect | Hang))
 
     async def _offline(self, method: str, path: str, receive: Receive) -> Reply:
         """Our own routes, without a key: they tell nothing that was sent."""
         if (method, path) == ("GET", "/offline/stats"):
             return Reply(200, orjson.dumps(self.stats.summary()))
         if (method, path) == ("POST", "/offline/plays"):
-            rules = _rules(await _body({}, receive))
+            rules = _rules(await _body(receive))
             self.script.replace(rules)
             return Reply(200, orjson.dumps({"rules": len(rules)}))
         raise ApiError(
@@ -169,8 +167,6 @@ def _rules(body: bytes) -> list[Rule]:
 
 def _disturb(play: Play | None) -> None:
     """Raise what a play sends instead of an answer."""
-    if isinstance(play, Hang):
-        raise ConnectionDroppedError
     if isinstance(play, RateLimit | Overloaded):
         status, message = DISTURBANCES[type(play)]
         after = play.retry_after if isinstance(play, RateLimit) else None
@@ -192,19 +188,20 @@ def _said(request: MessageRequest, play: Play | None) -> tuple[str, str]:
     return (text[: len(text) // 2], "max_tokens") if isinstance(play, Truncate) else (text, "end_turn")
 
 
-async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    if int(headers.get("content-length", "0")) > wire.BODY_LIMIT:
-        raise ApiError(413, "Request exceeds the maximum size")
+async def _body(receive: Receive) -> bytes:
+    """The whole body; one that is too large is read to its end and dropped, so that its sender hears why."""
     parts: list[bytes] = []
     size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionDroppedError
-        parts.append(message.get("body", b""))
-        size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > wire.BODY_LIMIT:
-            raise ApiError(413, "Request exceeds the maximum size")
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size <= wire.BODY_LIMIT:
+            parts.append(part)
+    if size > wire.BODY_LIMIT:
+        raise ApiError(413, "Request exceeds the maximum size")
     return b"".join(parts)
 
 

@@ -44,7 +44,7 @@ class Error(_Closed):
 
 
 class Hang(_Closed):
-    """Says nothing for `seconds`, then closes the connection without an answer."""
+    """Says nothing for `seconds`, then does as `Disconnect`."""
 
     kind: Literal["hang"] = "hang"
     seconds: Seconds

@@ -40,7 +40,7 @@ def address_of(listening: socket.socket) -> str:
 
 
 def http_server(app: OfflineModel) -> uvicorn.Server:
-    """An HTTP server for the application: quiet, since a play that hangs up is no error worth a log line."""
+    """An HTTP server for the application; it logs errors only, a play that hangs up among them."""
     config = uvicorn.Config(
         app,
         http="h11",
@@ -49,7 +49,7 @@ def http_server(app: OfflineModel) -> uvicorn.Server:
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         server_header=False,
         timeout_keep_alive=60,

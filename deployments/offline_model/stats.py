@@ -1,6 +1,8 @@
 """What a server has seen: requests by schema, in flight, tokens; with recording on, the requests themselves."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +28,9 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class Stats:
-    """Counts since the start; requests in flight are counted from their arrival to their answer."""
+    """Counts since the start; a message is in flight from when it is read until it is answered."""
 
-    total: int = 0
+    responses: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
     input_tokens: int = 0
@@ -36,20 +38,21 @@ class Stats:
     by_schema: Counter[str] = field(default_factory=Counter)
     requests: list[RecordedRequest] = field(default_factory=list)
 
-    def begin(self) -> str:
-        """Count a request in; its id, unique in this server."""
-        self.total += 1
+    def next_id(self) -> str:
+        """A request id, unique in this server."""
+        self.responses += 1
+        return f"req_offline_{self.responses:08d}"
+
+    @contextmanager
+    def flight(self, title: str | None) -> Iterator[None]:
+        """Count a message by the title of its schema (`none` without one), and as in flight inside the block."""
+        self.by_schema[title or PLAIN] += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
-        return f"req_offline_{self.total:08d}"
-
-    def end(self) -> None:
-        """Count a request out."""
-        self.in_flight -= 1
-
-    def count(self, title: str | None) -> None:
-        """Count a message by the title of its schema, `none` where it has none."""
-        self.by_schema[title or PLAIN] += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
 
     def spend(self, input_tokens: int, output_tokens: int) -> None:
         """Add an answered message's tokens."""
@@ -57,7 +60,7 @@ class Stats:
         self.output_tokens += output_tokens
 
     def summary(self) -> dict[str, Any]:
-        """The figures with stable keys; the request that asks is in none of them."""
+        """The figures with stable keys."""
         return {
             "messages": self.by_schema.total(),
             "by_schema": dict(sorted(self.by_schema.items())),

@@ -24,16 +24,22 @@ REPEATED: Final = 3
 LONG_ENOUGH: Final = 30
 
 _PLACEHOLDER: Final = re.compile(
-    r"X{3,}(?:[\s/]+X{2,})*|\{\w+\}|\bTODO\b|\bTBD\b|\[(?:insert|name|your)[^\]]*\]|lorem ipsum",
-    re.IGNORECASE,
+    r"X{3,}(?:[\s/]+X{2,})*|\{\w+\}|TODO\b|TBD\b|\[(?:insert|name|your)[^\]]*\]|[Ll]orem ipsum"
 )
 _SHOUT: Final = re.compile(r"\b(?!X+\b)[A-Z]{2,}(?:[ ,'\-]+(?!X+\b)[A-Z]{1,}\b){4,}")
 _MARKS: Final = re.compile(r"[!?]{2,}")
 _TWICE: Final = re.compile(r"\b(?!x+\b)([a-z]{3,}) \1\b", re.IGNORECASE)
-_CUES: Final = re.compile(
-    r"next step|look first|look into|decision needed|within \d|owner|done when|this week|begin with",
-    re.IGNORECASE,
+_CUES: Final = (
+    "next step",
+    "look first",
+    "look into",
+    "decision needed",
+    "within ",
+    "owner",
+    "this week",
+    "begin with",
 )
+_SYMBOL: Final = re.compile(r"[^\w\s]|_")
 _HEADINGS: Final = re.compile(r"^#+ ", re.MULTILINE)
 
 
@@ -57,10 +63,10 @@ def _shown(text: str) -> str:
 
 def relevance(said: JudgedText) -> Answer:
     """Figures, quotes and named matters raise it; empty quotes, generic phrases and short texts lower it."""
-    telling = [quote for quote in said.quotes if not _is_thin(quote)]
     thin = [quote for quote in said.quotes if _is_thin(quote)]
+    telling = len(said.quotes) - len(thin)
     named = _content(said.plain)
-    best = 0.82 + 0.02 * min(len(said.figures), 4) + 0.02 * min(len(telling), 3)
+    best = 0.82 + 0.02 * min(len(said.figures), 4) + 0.02 * min(telling, 3)
     losses = [
         (
             0.35 * (not said.figures and not telling),
@@ -79,13 +85,9 @@ def relevance(said: JudgedText) -> Answer:
             0.1 * (said.kind == "solution" and not _HEADINGS.search(said.text)),
             "A solution should have headed parts.",
         ),
-        *(
-            (0.12, f"The phrase {_shown(phrase)} is generic.")
-            for phrase in GENERIC
-            if phrase in said.plain.lower()
-        ),
+        *((0.12, f"The phrase {_shown(phrase)} is generic.") for phrase in GENERIC if phrase in said.lowered),
     ]
-    good = f"It rests on {counted(len(said.figures), 'figure')} and {counted(len(telling), 'quotation')}."
+    good = f"It rests on {counted(len(said.figures), 'figure')} and {counted(telling, 'quotation')}."
     return _score(best, losses, good)
 
 
@@ -106,7 +108,7 @@ def clarity(said: JudgedText) -> Answer:
     length = len(longest.split())
     counts = Counter(line for line in said.sentences if len(line) >= LONG_ENOUGH and not line.endswith(":"))
     again = [line for line, count in counts.items() if count >= REPEATED]
-    letters = sum(character.isalnum() or character.isspace() for character in said.plain) / len(said.plain)
+    letters = 1 - len(_SYMBOL.findall(said.plain)) / len(said.plain)
     losses = [
         (
             min(0.05 * len(masks), 0.4),
@@ -126,7 +128,7 @@ def tone(said: JudgedText) -> Answer:
     """Abuse and threats cost most, then shouting; also inside quotations, which are passed on."""
     abuse = sorted(set(said.words) & ABUSE)
     mild = sorted(set(said.words) & MILD)
-    threats = [threat for threat in THREATS if threat in said.plain.lower()]
+    threats = [threat for threat in THREATS if threat in said.lowered]
     shouted = [found.group() for found in _SHOUT.finditer(said.plain)]
     losses = [
         (0.4 * len(abuse), f"It passes on abuse: {_shown((abuse or [''])[0])}."),
@@ -149,12 +151,12 @@ def no_system_leakage(said: JudgedText) -> Answer:
 def user_actionable(said: JudgedText) -> Answer:
     """Sentences that begin with a verb, dates, owners and a closing call to action raise it."""
     steps = said.imperatives
-    cues = {cue.lower() for cue in _CUES.findall(said.plain)}
+    cues = [cue for cue in _CUES if cue in said.lowered]
     called = bool(re.search(r"\*\*[^*]+\*\*\s*$", said.text))
     found = 0.09 * min(len(steps), 3) + 0.04 * min(len(cues), 3) + 0.06 * called
     best = min(0.95, 0.62 + found) if steps or cues else 0.4
     missing = [] if steps or cues else [(0.05, "It ends without telling the reader what to do next.")]
-    shown = _shown((steps or (next(iter(sorted(cues)), ""),))[0])
+    shown = _shown((steps or (next(iter(cues), ""),))[0])
     return _score(best, missing, f"It tells the reader what to do: {shown}.")
 
 

@@ -20,12 +20,13 @@ _SENTENCE: Final = re.compile(r"(?<=[.!?:])[\"”*]*\s+|\n+")
 
 @dataclass(frozen=True, slots=True)
 class JudgedText:
-    """An output as its reader sees it; `plain` is the text without markdown markers."""
+    """An output as its reader sees it; `plain` is without markdown markers."""
 
     kind: str
     audience: str
     text: str
     plain: str
+    lowered: str
     words: tuple[str, ...]
     sentences: tuple[str, ...]
     quotes: tuple[str, ...]
@@ -61,6 +62,7 @@ def judged_text(sections: Sections) -> JudgedText:
         audience=words_of(output.get("audience")),
         text=text,
         plain=plain,
+        lowered=plain.lower(),
         words=tuple(words_in(plain)),
         sentences=tuple(said.strip() for said in _SENTENCE.split(plain) if words_in(said)),
         quotes=_quotes(text),

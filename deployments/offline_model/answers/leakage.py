@@ -7,13 +7,14 @@ from typing import Final
 from deployments.offline_model.lexicon import load
 
 PATTERNS: Final = tuple(
-    (leak["price"], leak["name"], re.compile(leak["pattern"], re.IGNORECASE))
+    (leak["price"], leak["name"], tuple(leak["cues"]), re.compile(leak["pattern"], re.IGNORECASE))
     for leak in load("leakage.toml")["leak"]
 )
 
 
 def leaks_in(text: str) -> Iterator[tuple[float, str, str]]:
     """Each kind of leak found, once: its price, its name, the words that show it."""
-    for points, name, pattern in PATTERNS:
-        if found := pattern.search(text):
-            yield points, name, found.group()
+    lowered = text.lower()
+    for price, name, cues, pattern in PATTERNS:
+        if any(cue in lowered for cue in cues) and (found := pattern.search(text)):
+            yield price, name, found.group()
