@@ -143,6 +143,7 @@ _JUDGEMENTS = Table(
         _real("score", "0..1", "The judge's score, 1 is best; null, never zero, where the judge failed"),
         _real("threshold", "0..1", "The least score that passes"),
         Column("is_passed", pl.Boolean(), None, "Whether the score reaches the threshold; null if unscored"),
+        _text("reason", "The judge's reason, or why it failed; content, which may quote what was judged"),
         _text("judge_model", "The model that judged"),
         _RUBRIC_VERSION,
         _PROMPT,

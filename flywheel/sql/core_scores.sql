@@ -17,6 +17,7 @@ SELECT
     threshold,
     CASE WHEN score IS NOT NULL THEN is_passed END AS is_passed,
     score IS NULL OR is_passed IS NULL AS is_unscored,
+    reason,
     judge_model,
     rubric_version,
     prompt,

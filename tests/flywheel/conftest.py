@@ -68,7 +68,9 @@ def _item(chance, number):
     scores = {name: None if is_unscored else chance.uniform(0.6, 1) for name in CRITERIA}
     judged = item | {"threshold": 0.7, "judge_model": "judge-1", "rubric_version": "r1"}
     judgements = [
-        judged | {"criterion": name, "score": score, "is_passed": None if score is None else score >= 0.7}
+        judged
+        | {"criterion": name, "score": score, "is_passed": None if score is None else score >= 0.7}
+        | {"reason": "The judge did not answer." if score is None else f"It is {name} to {score:.3f}."}
         for name, score in scores.items()
     ]
     if is_unscored:

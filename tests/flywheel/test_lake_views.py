@@ -83,6 +83,63 @@ def test_an_item_tells_its_verdict_and_where_it_is_weakest(tmp_path, frame, writ
     assert found == [(False, False, pytest.approx(0.6), "clarity", 0.5, 3)]
 
 
+def test_what_stopped_an_item_is_told_apart_from_what_else_it_missed(tmp_path, frame, write):
+    """Of a stopped item's shortfalls the largest comes first, ties by name; items that passed have none."""
+    made = {"batch_id": "b", "created_at": NOON, "judged_at": NOON}
+    verdicts = {"i": "FAILED", "j": "FAILED", "k": "PASSED", "l": "UNSCORED"}
+    scores = {
+        "i": {"tone": (0.5, 0.7), "clarity": (0.5, 0.7), "relevance": (0.55, 0.9)},
+        "j": {"tone": (0.6, 0.7), "clarity": (0.8, 0.7)},
+        "k": {"tone": (0.9, 0.7)},
+        "l": {"tone": (0.1, 0.7), "clarity": (None, 0.7)},
+    }
+    items = [made | {"item": item, "verdict": verdict} for item, verdict in verdicts.items()]
+    rows = [
+        made
+        | {
+            "item": item,
+            "criterion": name,
+            "score": score,
+            "threshold": threshold,
+            "reason": f"{item} {name}",
+        }
+        | {"is_passed": None if score is None else score >= threshold}
+        for item, judged in scores.items()
+        for name, (score, threshold) in judged.items()
+    ]
+    write(tmp_path, {"generations": frame("generations", items), "judgements": frame("judgements", rows)})
+    with flywheel.connect(tmp_path) as connection:
+        stopped = "SELECT item, criterion, score, reason, n_shortfalls FROM out_gate_failures ORDER BY item"
+        assert connection.sql(stopped).fetchall() == [
+            ("i", "relevance", 0.55, "i relevance", 3),
+            ("j", "tone", 0.6, "j tone", 1),
+        ]
+        assert connection.sql("FROM out_shortfalls_by_criterion ORDER BY criterion").fetchall() == [
+            ("clarity", 1, 0, 0),
+            ("relevance", 1, 1, 0),
+            ("tone", 2, 1, 1),
+        ]
+        order = "SELECT criterion FROM core_shortfalls WHERE item = 'i' ORDER BY rank"
+        assert connection.sql(order).fetchall() == [("relevance",), ("clarity",), ("tone",)]
+
+
+def test_a_stopped_item_is_listed_even_where_its_scores_are_missing(tmp_path, frame, write):
+    """Failures are as many as failed verdicts, whatever is known of their reasons."""
+    item = {"batch_id": "b", "item": "i", "created_at": NOON, "verdict": "FAILED"}
+    write(tmp_path, {"generations": frame("generations", [item])})
+    with flywheel.connect(tmp_path) as connection:
+        found = connection.sql("SELECT item, criterion, n_shortfalls FROM out_gate_failures").fetchall()
+    assert found == [("i", None, 0)]
+
+
+def test_deliverables_are_counted_by_kind(lake, facts):
+    """Counts and cost per kind and form are those of the facts."""
+    cost = facts["deliverables"]["cost_usd"].sum()
+    with flywheel.connect(lake) as connection:
+        found = connection.sql("FROM out_deliverables_by_kind").fetchall()
+    assert found == [("insight", "report", 9, 0, pytest.approx(cost))]
+
+
 def test_unscored_is_never_counted_as_zero(tmp_path, frame, write):
     """Items a judge failed on leave rates and means alone, and items not yet judged count nowhere."""
     verdicts = ["PASSED", "PASSED", "FAILED", "UNSCORED", "UNSCORED", None]
