@@ -1,12 +1,14 @@
 """The analysts' side: the ledger's facts as Parquet by day, and DuckDB views over them.
 
 `connect()` opens the lake, `describe()` says what every column means, `publish()` writes the views to a file
-for any DuckDB tool. `flywheel.lake` writes days. Imports nothing of ours: frames come in from outside.
+for any DuckDB tool, `write_report()` answers the commonest questions on a page. `flywheel.lake` writes days.
+Imports nothing of ours: frames come in from outside.
 """
 
 from flywheel.connection import connect, describe, find_lake, publish
 from flywheel.errors import LakeError, LakeNotFoundError, LakeSchemaError
 from flywheel.lake import days, write_day
+from flywheel.report import write_report
 
 __all__ = [
     "LakeError",
@@ -18,4 +20,5 @@ __all__ = [
     "find_lake",
     "publish",
     "write_day",
+    "write_report",
 ]
