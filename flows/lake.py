@@ -18,15 +18,18 @@ async def refresh_lake() -> int:
 
 
 def write_facts(run: Runtime) -> int:
-    """Write all facts and publish `flywheel.duckdb` beside the lake."""
+    """Write all facts, then `flywheel.duckdb` and `report.html` over them beside the lake."""
     # Imported here: Prefect's threads keep flows alive past the end of the interpreter, and what a flow's module
     # holds of DuckDB would then be reported as leaked.
-    from flywheel import publish, write_day  # noqa: PLC0415
+    from flywheel import publish, write_day, write_report  # noqa: PLC0415
 
+    # Before the first fact, too, there is a lake to read.
+    run.settings.lake.mkdir(parents=True, exist_ok=True)
     written = 0
     for table in fact_tables():
         for day in fact_days(run.ledger, table):
             write_day(run.settings.lake, table, day, read_facts(run.ledger, table, day))
             written += 1
     publish(run.settings.lake, run.settings.home / "flywheel.duckdb")
+    write_report(run.settings.lake, run.settings.home / "report.html", made_at=run.clock())
     return written
