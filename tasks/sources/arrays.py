@@ -30,10 +30,12 @@ def read_json(stream: BinaryIO, limits: Limits) -> Iterator[RawRecord]:
             yield _record(line, text, limits)
         chunk = stream.read(_CHUNK_BYTES)
     rest = splitter.rest
+    if rest and splitter.is_at_element:
+        line += 1
+        yield _record(line, rest, limits)
+        rest = b""
     if splitter.is_open:
         yield RawRecord(line + 1, rest[: limits.record_bytes], None, _UNCLOSED)
-    elif rest:
-        yield _record(line + 1, rest, limits)
 
 
 def _record(line: int, text: bytes, limits: Limits) -> RawRecord:
@@ -62,6 +64,11 @@ class _Splitter:
     def is_open(self) -> bool:
         """Whether a bracket or string still has to be closed."""
         return self._depth > 0 or self._in_string
+
+    @property
+    def is_at_element(self) -> bool:
+        """Whether every bracket inside the present element is closed."""
+        return self._depth == self._base and not self._in_string
 
     @property
     def rest(self) -> bytes:

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from contracts.errors import OperatorError
 from contracts.events import Kind, Name, Priority
@@ -93,7 +93,7 @@ class Mapping(_Declared):
     default_tenant: Name | None = None
     fields: Fields
     severity_words: dict[str, Priority]
-    kinds: dict[Kind, KindRules] = Field(min_length=len(Kind))
+    kinds: dict[Kind, KindRules]
 
     @field_validator("severity_words")
     @classmethod

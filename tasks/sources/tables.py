@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
+import polars as pl
 
 from tasks.sources.records import Limits, RawRecord, decode, too_large
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _FIRST_ROWS: Final = 500
 _SLICE_ROWS: Final = 8_000
@@ -24,8 +22,6 @@ def read_parquet(path: Path, limits: Limits) -> Iterator[RawRecord]:
     A null in a table is a field that is not there. Times become ISO 8601 text, decimals plain text. A file
     that cannot be read further ends with a problem at the row where it does.
     """
-    import polars as pl  # noqa: PLC0415, its import takes longer than reading most files
-
     row = 0
     try:
         for frame in _slices(pl.scan_parquet(path, glob=False)):
@@ -37,7 +33,7 @@ def read_parquet(path: Path, limits: Limits) -> Iterator[RawRecord]:
         yield RawRecord(row + 1, b"", None, f"the file cannot be read as Parquet from here on: {reason}")
 
 
-def _slices(table: "pl.LazyFrame") -> "Iterator[pl.DataFrame]":
+def _slices(table: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The table in slices of about `_SLICE_BYTES`.
 
     Slices and not `collect_batches`: that reads ahead without bound (500 MB for a file of 400 MB).
@@ -67,7 +63,7 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401, any cell
 
 
 def _as_text(value: object) -> str:
-    """Decimals and durations, which JSON does not have; TypeError for what has no text (binary columns)."""
+    """Decimals and durations, which JSON does not have; TypeError for what has no text either (binary columns)."""
     if isinstance(value, (Decimal, timedelta)):
         return str(value)
-    raise TypeError(f"a column holds {type(value).__name__}")
+    raise TypeError
