@@ -101,12 +101,15 @@ async def process_ready_batches() -> State[None]:
         ready = await asyncio.to_thread(count_ready, run.ledger)
         bar = await artifacts.start_progress(f"0 of {ready} batches")
         running: set[asyncio.Task[State[None]]] = set()
-        while True:
-            await start_batches(running, outcomes, run)
-            if not running:
-                break
-            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            await artifacts.show_progress(bar, len(outcomes), max(ready, len(outcomes) + len(running)))
+        try:
+            while True:
+                await start_batches(running, outcomes, run)
+                if not running:
+                    break
+                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await artifacts.show_progress(bar, len(outcomes), max(ready, len(outcomes) + len(running)))
+        finally:
+            await break_off(running)
         return Completed(message=summary(outcomes))
 
 
@@ -119,6 +122,13 @@ async def start_batches(
         if work is None:
             return
         running.add(asyncio.create_task(one_batch(work, outcomes)))
+
+
+async def break_off(running: set[asyncio.Task[State[None]]]) -> None:
+    """Cancel what is left of a lane that ends early, and wait until every batch is given back."""
+    for batch in running:
+        batch.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:

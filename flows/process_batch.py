@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -13,13 +13,14 @@ from contracts.batches import BatchState, BatchWork
 from flows import artifacts
 from flows.pipelines import pipeline_named
 from flows.task_runner import EventLoopTaskRunner, settled, whole
-from ledger.claims import claim, renew_lease
+from ledger.claims import claim, release_lease, renew_lease
+from ledger.errors import IllegalTransitionError, LeaseLostError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
 from tasks.produce import caller_for
-from tasks.runtime import current_runtime, runtime
+from tasks.runtime import Runtime, current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
 
@@ -35,10 +36,20 @@ async def process(work: BatchWork) -> Outcome:
                 context = await run_stage(stage, context)
             now_in = "broadcast"
             outcome = await broadcast(context, work.lease, current_runtime())
+    except asyncio.CancelledError:
+        give_back(work, current_runtime())
+        raise
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         outcome = await settle_failure(work, now_in, error, current_runtime())
     await artifacts.show_outcome(outcome)
     return outcome
+
+
+def give_back(work: BatchWork, run: Runtime) -> None:
+    """Make a batch whose run is broken off READY again; what it has done by now is kept. Does not await."""
+    # Too late where the batch has just ended, or somebody else has it.
+    with suppress(LeaseLostError, IllegalTransitionError):
+        release_lease(run.ledger, work.batch.id, work.lease, reason="the run was stopped", now=run.clock())
 
 
 async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
