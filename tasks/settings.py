@@ -21,7 +21,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from contracts.errors import OperatorError
-from tasks.batching import BatchPolicy
+from tasks.batch_policy import BatchPolicy
 
 OFFLINE_MODEL = "offline-extractive"
 
