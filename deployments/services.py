@@ -165,7 +165,12 @@ def _started(
         )
     _children[process.pid] = process
     service = Service(name, url(port), process.pid)
-    _await_health(service, process, log)
+    try:
+        _await_health(service, process, log)
+    except BaseException:  # Ctrl-C among them: without a note nobody would find the process again
+        process.kill()
+        process.wait()
+        raise
     _note(settings, name).parent.mkdir(parents=True, exist_ok=True)
     _note(settings, name).write_text(json.dumps(asdict(service)))
     return service
@@ -177,8 +182,6 @@ def _await_health(service: Service, process: subprocess.Popen[bytes], log: Path)
         if process.poll() is not None:
             raise ServiceError(f"{service.name} ended with code {process.returncode} at its start; see {log}")
         if time.monotonic() > deadline:
-            process.kill()
-            process.wait()
             raise ServiceError(f"{service.name} did not answer within {START_TIMEOUT_S:.0f} s; see {log}")
         time.sleep(POLL_S)
 
