@@ -1,47 +1,40 @@
 """`penstock`: the command line. Commands import what they need when they run, so that `--help` is quick."""
 
-import os
-import sys
-import traceback
-from pathlib import Path
+import signal
 
-WRONG_USE = {
-    "SettingsError",
-    "NotFoundError",
-    "SourceError",
-    "MappingError",
-    "PriceError",
-    "AmbiguousIdError",
-}
+INTERRUPTED = 130
+"""What Typer returns for Ctrl-C, as shells do for a command that SIGINT ended."""
 
 
 def main() -> None:
-    """Run the command line. Every failure is one line and an exit code, never a traceback.
+    """Run the command line. Every failure is one line and an exit code (`gateway.cli.errors`), never a traceback."""
+    # A service manager's stop is an operator's Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run()
+    except KeyboardInterrupt:
+        _stopped()
 
-    Exit codes: 0 done; 1 done, but something needs attention; 2 wrong use or settings; 3 a service, the
-    database or the model is out of reach; 130 interrupted.
-    """
+
+def _run() -> None:
+    from typer.exceptions import TyperException
+
     from gateway.cli.app import app
 
     try:
-        app()
-    except KeyboardInterrupt:
-        _fail("stopped; what was finished is kept, `penstock run` goes on from here", 130)
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        error.show()  # type: ignore[attr-defined] # every one that parsing raises has it
+        raise SystemExit(error.exit_code) from None
     except Exception as error:  # noqa: BLE001 - the last door before the operator
-        _explain(error)
+        from gateway.cli.errors import explain
+
+        explain(error)
+    if code == INTERRUPTED:
+        _stopped()
 
 
-def _explain(error: Exception) -> None:
-    from contracts.errors import OperatorError
+def _stopped() -> None:
+    from gateway.cli.errors import ExitCode, fail
 
-    if isinstance(error, OperatorError):
-        _fail(str(error), 2 if type(error).__name__ in WRONG_USE else 3)
-    log = Path(os.environ.get("PENSTOCK_HOME", ".")) / "penstock-error.log"
-    with log.open("a") as out:
-        traceback.print_exception(error, file=out)
-    _fail(f"unexpected {type(error).__name__}: {error} (details in {log})", 1)
-
-
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"penstock: {message}\n")
-    raise SystemExit(code)
+    fail("stopped; what was finished is kept, and the same command goes on from there", ExitCode.INTERRUPTED)

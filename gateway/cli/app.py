@@ -8,11 +8,16 @@ app = typer.Typer(
     name="penstock",
     help="Events in, judged deliverables out: batches events by priority, tenant and user, runs them through "
     "model calls, and lets nothing leave unjudged.",
+    epilog="Exit codes: 0 done; 1 done, but something needs attention; 2 wrong use or settings; 3 a service, the "
+    "database or the model is out of reach; 70 a fault of Penstock's own, with a log; 130 stopped.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # loading what draws boxes around the help takes longer than all the rest
 )
-dlq = typer.Typer(help="Dead letters: what could not be processed, and why.", no_args_is_help=True)
+dlq = typer.Typer(
+    help="Dead letters: what could not be processed, and why.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(dlq, name="dlq")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of tables.")]
@@ -20,18 +25,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable key
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Run the main job over the sample events and show what came of it."""
+    """Run the main job over the sample events.
+
+    Starts what it needs, takes the sample events in, makes and judges deliverables, and shows what came of
+    it and where to look. Run again, it does and pays for nothing twice.
+    """
     from gateway.cli.demo import run_demo
 
     run_demo(as_json=as_json)
 
 
 @app.command()
-def up() -> None:
-    """Run everything until Ctrl-C: Prefect server, offline model if no key is set, and the worker."""
+def up(as_json: AsJson = False) -> None:
+    """Run everything until Ctrl-C, and work off what comes in.
+
+    That is the Prefect server, the offline model if no key is set, and the worker. Prints their addresses.
+    """
     from gateway.cli.services import run_up
 
-    run_up()
+    run_up(as_json=as_json)
 
 
 @app.command()
@@ -50,7 +62,10 @@ def ingest(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Take events in. Duplicates are counted, bad lines are kept as rejections, nothing stops the rest."""
+    """Take events in from files, folders or standard input.
+
+    Duplicates are counted, bad lines are kept as rejections, and nothing stops the rest.
+    """
     from gateway.cli.work import run_ingest
 
     run_ingest(paths, as_json=as_json)
@@ -66,7 +81,10 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Form the batches that are due and process what is ready."""
+    """Form the batches that are due and process what is ready.
+
+    Exit code 1 when a batch could not be processed; `penstock dlq list` says why.
+    """
     from gateway.cli.work import run_work
 
     run_work(until_idle=until_idle, flush=flush, as_json=as_json)
@@ -77,12 +95,14 @@ def status(
     batch: Annotated[str | None, typer.Argument(help="A batch's id or its beginning.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What has come in, where the batches stand, what went out; or all about one batch."""
-    from gateway.cli.inspect import show_batch, show_status
-
+    """Show where everything stands, or all about one batch."""
     if batch is None:
+        from gateway.cli.inspect import show_status
+
         show_status(as_json=as_json)
     else:
+        from gateway.cli.details import show_batch
+
         show_batch(batch, as_json=as_json)
 
 
@@ -91,23 +111,34 @@ def show(
     deliverable: Annotated[str, typer.Argument(help="A deliverable's id or its beginning.")],
     as_json: AsJson = False,
 ) -> None:
-    """Read a deliverable, with its scores and where it comes from."""
-    from gateway.cli.inspect import show_deliverable
+    """Print a deliverable, its scores and where it comes from."""
+    from gateway.cli.details import show_deliverable
 
     show_deliverable(deliverable, as_json=as_json)
 
 
 @app.command()
 def costs(as_json: AsJson = False) -> None:
-    """What the model calls cost, by tenant, feature, stage and model."""
+    """Show what the model calls cost: tenant, feature, stage, model."""
     from gateway.cli.inspect import show_costs
 
     show_costs(as_json=as_json)
 
 
 @app.command()
+def report(as_json: AsJson = False) -> None:
+    """Write the report page over the lake as it is, and print where it is."""
+    from gateway.cli.report import print_report
+
+    print_report(as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, database, Prefect, model and limits; say what to do about what is wrong."""
+    """Check everything a run needs, and say what to do.
+
+    Settings, mapping, prices, database, Prefect server, limits and model. Exit code 1 when one is wrong.
+    """
     from gateway.cli.doctor import run_doctor
 
     run_doctor(as_json=as_json)
@@ -115,7 +146,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @dlq.command("list")
 def dlq_list(as_json: AsJson = False) -> None:
-    """The dead letters, newest first."""
+    """List the dead letters, newest first."""
     from gateway.cli.inspect import list_dead_letters
 
     list_dead_letters(as_json=as_json)
@@ -126,7 +157,7 @@ def dlq_show(
     letter: Annotated[str, typer.Argument(help="A dead letter's id or its beginning.")],
     as_json: AsJson = False,
 ) -> None:
-    """One dead letter: what happened, where, what it cost, what to do."""
-    from gateway.cli.inspect import show_dead_letter
+    """Show one dead letter: what happened, where, what to do."""
+    from gateway.cli.details import show_dead_letter
 
     show_dead_letter(letter, as_json=as_json)

@@ -1,6 +1,5 @@
 """`doctor`: is everything a run needs there and right, and if not, what to do?"""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -8,10 +7,10 @@ import httpx
 
 from contracts.errors import OperatorError
 from deployments.services import Service, answers, running_services, ui_url, use_prefect
-from gateway.cli.output import out, print_json, print_table
-from gateway.cli.session import ledger_of
+from gateway.cli.ledger import ledger_of
+from gateway.cli.model import list_models
+from gateway.cli.output import out, print_json, print_pairs, print_table
 from ledger.status import status
-from tasks.model.client import ModelClient
 from tasks.model.prices import load_prices
 from tasks.settings import Settings, load_settings
 from tasks.sources.mapping import load_mapping
@@ -35,14 +34,19 @@ def run_doctor(*, as_json: bool) -> None:
             {"ok": all(found.ok for found in findings), "checks": [asdict(found) for found in findings]}
         )
     else:
-        rows = [
-            ("ok" if found.ok else "[red]wrong[/]", found.check, found.seen, found.to_do)
-            for found in findings
-        ]
-        print_table("Doctor", ("", "check", "seen", "what to do"), rows)
-        out.print("All is well." if all(found.ok for found in findings) else "Something needs attention.")
+        _print(findings)
     if not all(found.ok for found in findings):
         raise SystemExit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    rows = [(found.check, "ok" if found.ok else "wrong", found.seen) for found in findings]
+    print_table("Doctor", ("check", "", "what was seen"), rows)
+    wrong = [found for found in findings if not found.ok]
+    if wrong:
+        print_pairs("What to do", [(found.check, found.to_do) for found in wrong])
+    else:
+        out.print("\nAll is well.")
 
 
 def examine() -> list[Finding]:
@@ -86,8 +90,9 @@ def _prices(settings: Settings) -> str:
     models = dict.fromkeys(
         (settings.generation_model(), settings.judging_model(), settings.diagnosing_model())
     )
-    return ", ".join(
-        f"{model} ${table.at(model, day).input}/{table.at(model, day).output} per M" for model in models
+    prices = {model: table.at(model, day) for model in models}
+    return "; ".join(f"{model} ${price.input} in, ${price.output} out" for model, price in prices.items()) + (
+        " (a million tokens)"
     )
 
 
@@ -111,18 +116,28 @@ def _prefect(settings: Settings) -> list[Finding]:
         to_do = "start that server, or unset PREFECT_API_URL to use the embedded one"
         return [Finding("prefect", ok=False, seen=f"no answer from {service.url}", to_do=to_do)]
     use_prefect(settings, service)
-    return [Finding("prefect", ok=True, seen=f"UI at {ui_url(service)}"), _limits(service)]
+    return [Finding("prefect", ok=True, seen=f"UI at {ui_url(service)}"), _limits(settings, service)]
 
 
-def _limits(service: Service) -> Finding:
+def _limits(settings: Settings, service: Service) -> Finding:
+    """A run takes its slots as one block: a limit below it would let none begin."""
     from flows.lane import MODEL_LIMIT
 
-    answer = httpx.get(f"{service.url}/v2/concurrency_limits/{MODEL_LIMIT}", timeout=5)
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return Finding("limits", ok=True, seen=f"{MODEL_LIMIT} does not exist yet; the next run creates it")
-    limit = answer.json()
+    try:
+        answer = httpx.get(f"{service.url}/v2/concurrency_limits/{MODEL_LIMIT}", timeout=5)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return Finding("limits", ok=True, seen="none yet; the first run makes them")
+        limit = answer.raise_for_status().json()
+    except httpx.HTTPError as error:
+        return Finding("limits", ok=False, seen=str(error), to_do="check what answers at PREFECT_API_URL")
+    wanted = settings.model_requests_in_flight
+    fits = limit["limit"] >= wanted or not limit["active"]
+    to_do = f"raise {MODEL_LIMIT} in the Prefect UI to {wanted}, or lower PENSTOCK_MODEL_REQUESTS_IN_FLIGHT"
     return Finding(
-        "limits", ok=True, seen=f"{MODEL_LIMIT}: {limit['limit']} in flight, {limit['active_slots']} taken"
+        "limits",
+        ok=fits,
+        seen=f"{limit['limit']} model requests in flight, {limit['active_slots']} taken; a run takes {wanted}",
+        to_do="" if fits else to_do,
     )
 
 
@@ -131,18 +146,6 @@ def _model(settings: Settings) -> str:
         services = {service.name: service for service in running_services(settings)}
         found = services.get("offline-model")
         return f"offline model at {found.url}" if found else "offline model, started when a run needs it"
-    key = settings.anthropic_api_key
-    client = ModelClient(
-        api_key=key.get_secret_value() if key else "offline",
-        base_url=settings.offline_url if settings.is_offline else settings.anthropic_base_url,
-        timeout_s=settings.request_timeout_s,
-        max_in_flight=1,
-        prices=load_prices(settings.prices),
-    )
-
-    async def ask() -> list[str]:
-        async with client:
-            return list((await client.reachable())["models"])
-
-    known = asyncio.run(ask())
-    return f"{client.base_url or 'the Claude API'} answers, {len(known)} models"
+    known = list_models(settings)
+    address = settings.offline_url if settings.is_offline else settings.anthropic_base_url
+    return f"{address or 'the Claude API'} answers, {len(known)} models"

@@ -1,32 +1,27 @@
-"""`status`, `show`, `costs`, `dlq`: reading the ledger, for people and for programs."""
+"""`status`, `costs`, `dlq list`: lists and counts from the ledger, for people and for programs."""
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from textwrap import shorten
-from typing import Any
+from typing import Any, Final
 
-from rich.markdown import Markdown
-
-from contracts.errors import OperatorError
-from gateway.cli.output import out, print_json, print_pairs, print_table, usd
-from gateway.cli.session import ledger_of
-from gateway.cli.work import print_summary
-from ledger.batches import batch_diagnosis, batch_history, list_batches, read_batch
+from contracts.batches import Batch, BatchState
+from contracts.events import Rejection
+from gateway.cli.ledger import ledger_of
+from gateway.cli.output import SHORT_ID, out, print_json, print_table, usd
+from gateway.cli.summary import print_summary
+from ledger.batches import list_batches
 from ledger.costs import costs
-from ledger.dead_letters import list_letters, read_letter
-from ledger.deliveries import list_deliverables, read_deliverable
-from ledger.engine import Ledger
+from ledger.dead_letters import list_letters
 from ledger.intake import read_rejections
 from ledger.status import collecting, status
-from ledger.work import read_items
-from tasks.diagnosis.markdown import to_markdown
-from tasks.diagnosis.report import Diagnosis
 from tasks.settings import load_settings
 
-LATEST = 15
-MANY = 1_000
-
-
-class NotFoundError(OperatorError):
-    """Nothing has the id that was given; a wrong use of the command, hence its exit code."""
+LATEST: Final = 10
+LATEST_REJECTIONS: Final = 5
+MANY: Final = 1_000
+CHARACTERS: Final = 90
+NOT_DONE: Final = (BatchState.DEAD, BatchState.FAILED, BatchState.HELD, BatchState.PENDING)
 
 
 def show_status(*, as_json: bool) -> None:
@@ -36,127 +31,85 @@ def show_status(*, as_json: bool) -> None:
         if as_json:
             print_json(now)
             return
-        print_summary("Status", now)
-        out.print(f"{collecting(ledger):,} events are collecting for a batch.")
+        waiting = collecting(ledger)
         latest = list_batches(ledger, LATEST)
-        rejected = read_rejections(ledger, 5)
-    if latest:
-        batches = [
-            (one.id[:14], str(one.state), one.label.rsplit(" / ", 1)[0], one.size, one.reason)
-            for one in latest
-        ]
-        print_table(
-            f"Latest {len(batches)} batches", ("batch", "state", "whose", "events", "reason"), batches
-        )
-    if rejected:
-        lines = [(one.origin, one.line, one.reason) for one in rejected]
-        print_table("Latest rejections", ("from", "line", "reason"), lines)
+        stopped = [one for state in NOT_DONE for one in list_batches(ledger, LATEST_REJECTIONS, state)]
+        rejected = read_rejections(ledger, LATEST_REJECTIONS)
+    print_summary("Status", now)
+    if waiting:
+        out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
+    _print_batches(latest)
+    _print_stopped(stopped)
+    _print_rejections(rejected)
 
 
-def show_batch(batch_id: str, *, as_json: bool) -> None:
-    """One batch: where it stands, how it got there, what was made, and why it failed."""
-    with ledger_of(load_settings()) as ledger:
-        found = _batch_details(ledger, batch_id)
-    if as_json:
-        print_json(found)
-        return
-    batch = found["batch"]
-    print_pairs(f"Batch {batch['id']}", {key: value for key, value in batch.items() if value is not None})
-    print_table(
-        "History", ("at", "from", "to", "reason"), [tuple(step.values()) for step in found["history"]]
-    )
+def _print_batches(latest: Iterable[Batch]) -> None:
     rows = [
         (
-            item["item"],
-            item["verdict"] or "not judged",
-            ", ".join(f"{k} {v:.2f}" for k, v in item["scores"].items()),
+            one.id[:SHORT_ID],
+            str(one.state),
+            str(one.level),
+            one.size,
+            one.tenant if one.user is None else f"{one.tenant} / {one.user}",
         )
-        for item in found["items"]
+        for one in latest
     ]
-    print_table("Items", ("item", "verdict", "scores"), rows)
-    if found["deliverables"]:
-        made = [(one["id"], one["kind"], one["form"], one["title"]) for one in found["deliverables"]]
-        print_table("Deliverables", ("id", "kind", "form", "title"), made)
-    if found["diagnosis"]:
-        out.print(Markdown(to_markdown(Diagnosis.model_validate(found["diagnosis"]))))
+    if rows:
+        columns = ("batch", "state", "level", "events", "tenant / user")
+        print_table(f"The latest {len(rows)} batches", columns, rows)
 
 
-def _batch_details(ledger: Ledger, batch_id: str) -> dict[str, Any]:
-    batch = read_batch(ledger, batch_id)
-    if batch is None:
-        raise NotFoundError(f"no batch has the id '{batch_id}'; `penstock status` lists the latest")
-    return {
-        "batch": batch.model_dump(mode="json"),
-        "history": [
-            {"at": step.at, "from": step.from_state, "to": step.to_state, "reason": step.reason}
-            for step in batch_history(ledger, batch.id)
-        ],
-        "items": [
-            {
-                "item": item.item,
-                "kind": item.kind,
-                "form": item.form,
-                "verdict": item.verdict,
-                "scores": item.scores,
-            }
-            for item in read_items(ledger, batch.id)
-        ],
-        "deliverables": [
-            one.model_dump(mode="json", include={"id", "kind", "form", "title"})
-            for one in list_deliverables(ledger, batch.id, MANY)
-        ],
-        "diagnosis": batch_diagnosis(ledger, batch.id),
-    }
+def _print_stopped(stopped: Iterable[Batch]) -> None:
+    rows = [(one.id[:SHORT_ID], str(one.state), one.tenant, brief(one.reason or "-")) for one in stopped]
+    if rows:
+        print_table("The latest that stopped on the way", ("batch", "state", "tenant", "why"), rows)
+        out.print("\n`penstock status BATCH` says more about one.")
 
 
-def show_deliverable(deliverable_id: str, *, as_json: bool) -> None:
-    """A deliverable as its reader gets it, then where it comes from."""
-    with ledger_of(load_settings()) as ledger:
-        found = read_deliverable(ledger, deliverable_id)
-    if found is None:
-        raise NotFoundError(
-            f"no deliverable has the id '{deliverable_id}'; `penstock status BATCH` lists a batch's"
-        )
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    out.print(Markdown(found.markdown))
-    source = found.provenance
-    print_pairs(
-        "Where it comes from",
-        {
-            "For": found.tenant if found.user is None else f"{found.tenant} / {found.user}",
-            "Batch": found.batch,
-            "Events": f"{len(source.events)}: {shorten(', '.join(source.events), 100, placeholder=' ...')}",
-            "Prompt": f"{source.prompt} {source.prompt_version}",
-            "Written by": source.model,
-            "Judged by": f"{source.judge_model}, rubric {source.rubric_version}",
-            "Scores": ", ".join(f"{name} {score:.2f}" for name, score in found.scores.items()),
-            "Cost": usd(source.cost_usd),
-        },
-    )
+def _print_rejections(rejected: Iterable[Rejection]) -> None:
+    rows = [(one.line, one.origin.rsplit("/", 1)[-1], brief(one.reason)) for one in rejected]
+    if rows:
+        print_table("The latest rejections", ("line", "of", "why"), rows)
 
 
 def show_costs(*, as_json: bool) -> None:
-    """Spend by tenant, feature, stage and model, and in all."""
+    """Spend: all rows for programs; for people by tenant, feature, stage and model, and in all."""
     with ledger_of(load_settings()) as ledger:
-        rows = [dict(row) for row in costs(ledger)]
-    total = {
-        "calls": sum(row["calls"] for row in rows),
-        "input_tokens": sum(row["input_tokens"] for row in rows),
-        "output_tokens": sum(row["output_tokens"] for row in rows),
-        "cost_usd": float(sum(row["cost_usd"] for row in rows)),
-    }
+        rows = costs(ledger)
+    total = _summed(rows)
     if as_json:
         print_json({"rows": rows, "total": total})
         return
-    columns = ("tenant", "feature", "stage", "purpose", "model", "calls", "input_tokens", "output_tokens")
-    shown = [(*(row[name] for name in columns), usd(float(row["cost_usd"]))) for row in rows]
-    print_table("Model calls", (*columns, "cost"), shown)
+    if not rows:
+        out.print("No model was called yet.")
+        return
+    for name in ("tenant", "feature", "stage", "model"):
+        _print_spend(name, rows)
     out.print(
-        f"In all: {total['calls']:,} calls, {total['input_tokens']:,} tokens in, "
-        f"{total['output_tokens']:,} out, {usd(total['cost_usd'])}"
+        f"\nIn all {total['calls']:,} calls, {total['input_tokens']:,} tokens in, "
+        f"{total['output_tokens']:,} out, {usd(total['cost_usd'])}."
     )
+
+
+def _print_spend(name: str, rows: list[dict[str, Any]]) -> None:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    sums = sorted(
+        ((group, _summed(members)) for group, members in groups.items()),
+        key=lambda one: (-one[1]["cost_usd"], -one[1]["calls"], one[0]),
+    )
+    shown = [
+        (group, one["calls"], one["input_tokens"], one["output_tokens"], usd(one["cost_usd"]))
+        for group, one in sums
+    ]
+    print_table(f"By {name}", (name, "calls", "tokens in", "tokens out", "cost"), shown)
+
+
+def _summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    rows = list(rows)
+    counts = {name: sum(row[name] for row in rows) for name in ("calls", "input_tokens", "output_tokens")}
+    return {**counts, "cost_usd": sum((row["cost_usd"] for row in rows), 0.0)}
 
 
 def list_dead_letters(*, as_json: bool) -> None:
@@ -166,28 +119,23 @@ def list_dead_letters(*, as_json: bool) -> None:
     if as_json:
         names = ("id", "stage", "tenant", "error", "attempts", "at", "batch", "message")
         print_json([{name: getattr(one, name) for name in names} for one in letters])
-    elif letters:
-        shown = [
-            (one.id, one.at.isoformat(" ", "seconds"), one.tenant, one.stage, one.error, one.message)
-            for one in letters
-        ]
-        print_table("Dead letters", ("id", "at", "tenant", "stage", "error", "message"), shown)
-    else:
-        out.print("No dead letters.")
-
-
-def show_dead_letter(letter_id: str, *, as_json: bool) -> None:
-    """Everything about one dead letter."""
-    with ledger_of(load_settings()) as ledger:
-        letter = read_letter(ledger, letter_id)
-    if letter is None:
-        raise NotFoundError(f"no dead letter has the id '{letter_id}'; `penstock dlq list` shows them")
-    fields = {name: getattr(letter, name) for name in letter.__dataclass_fields__}
-    if as_json:
-        print_json(fields)
         return
-    short = ("id", "at", "tenant", "batch", "stage", "error", "message", "attempts", "cost_usd")
-    print_pairs("Dead letter", {name: fields[name] for name in short})
-    if letter.diagnosis:
-        out.print(Markdown(to_markdown(Diagnosis.model_validate(letter.diagnosis))))
-    out.print(letter.traceback, markup=False, highlight=False)
+    if not letters:
+        out.print("No dead letters: everything that was begun could be processed.")
+        return
+    rows = [
+        (one.id[:SHORT_ID], local(one.at), one.tenant, one.stage, f"{one.error}: {brief(one.message)}")
+        for one in letters
+    ]
+    print_table(f"Dead letters: {len(rows)}", ("letter", "when", "tenant", "stage", "what went wrong"), rows)
+    out.print("\n`penstock dlq show LETTER` says what to do about one.")
+
+
+def brief(text: str) -> str:
+    """The beginning of a text that may be long, on one line."""
+    return shorten(text, CHARACTERS, placeholder=" ...")
+
+
+def local(at: datetime) -> str:
+    """A moment by the operator's clock."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"

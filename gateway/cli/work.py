@@ -1,25 +1,25 @@
-"""`ingest` and `run`: events in, batches through, with progress on the way."""
+"""`ingest` and `run`: events in, batches through."""
 
 import asyncio
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-from gateway.cli.output import counted, err, out, print_json, print_pairs, usd
-from gateway.cli.session import ledger_of, start_services
-from ledger.engine import Ledger
+from gateway.cli.errors import ExitCode
+from gateway.cli.interrupt import run_until_stopped
+from gateway.cli.ledger import ledger_of
+from gateway.cli.output import err, out, print_json, print_pairs
+from gateway.cli.progress import progress_bar, watch
+from gateway.cli.start import prepared, start_services
+from gateway.cli.summary import print_summary
 from ledger.intake import IntakeCounts
 from ledger.status import collecting, status
 from tasks.runtime import utc_now
 from tasks.settings import Settings, load_settings
 from tasks.sources.intake import ingest
 from tasks.sources.mapping import load_mapping
-
-POLL_S = 0.5
+from tasks.sources.read import STDIN, SUFFIXES, SourceError, find_sources
 
 
 def run_ingest(paths: list[str], *, as_json: bool) -> None:
@@ -31,36 +31,40 @@ def run_ingest(paths: list[str], *, as_json: bool) -> None:
         return
     print_pairs("Taken in", counts._asdict())
     if counts.rejected:
-        out.print("Rejected lines are kept with their reasons; nothing else waits for them.")
+        out.print("\nWhat was rejected is kept with its reason; `penstock status` shows the latest.")
 
 
 def ingest_with_progress(settings: Settings, paths: list[str]) -> IntakeCounts:
     """Take in `paths`, with a running count on standard error."""
     mapping = load_mapping(settings.mapping)
-    with ledger_of(settings) as ledger, _progress() as progress:
+    sources = [path if path == STDIN else Path(path) for path in paths]
+    if not find_sources(sources).paths:
+        raise SourceError(f"{', '.join(paths)} holds no file that is read: none of {', '.join(SUFFIXES)}")
+    if STDIN in paths and sys.stdin.isatty():
+        err.print("reading events, one JSON object a line; Ctrl-D ends")
+    with ledger_of(settings) as ledger, progress_bar() as progress:
         bar = progress.add_task("taking in", total=None)
 
         def tell(counts: IntakeCounts) -> None:
-            progress.update(bar, description=f"taking in: {counts.read:,} read, {counts.accepted:,} accepted")
+            progress.update(bar, description=f"{counts.read:,} read, {counts.accepted:,} accepted")
 
-        sources = [path if path == "-" else Path(path) for path in paths]
         result = ingest(ledger, sources, mapping, now=utc_now, stdin=sys.stdin.buffer, on_progress=tell)
     for name in result.skipped:
-        err.print(f"skipped {name}: not a kind of file that is read")
+        err.print(f"skipped {name}: not a kind of file that is read", markup=False, soft_wrap=True)
     return result.counts
 
 
 def run_work(*, until_idle: bool, flush: bool, as_json: bool) -> None:
-    """Work, then print what this run did."""
+    """Work, then print what this run did; exit code 1 when batches ended as dead letters."""
     settings, _ = start_services()
     done = work_with_progress(settings, until_idle=until_idle, flush=flush)
     if as_json:
         print_json(done)
     else:
         print_summary("This run", done)
-        _print_collecting(settings)
+        _print_left(settings, done)
     if done["batches"]["by_state"].get("DEAD"):
-        raise SystemExit(1)
+        raise SystemExit(int(ExitCode.ATTENTION))
 
 
 def work_with_progress(settings: Settings, *, until_idle: bool, flush: bool) -> dict[str, Any]:
@@ -71,69 +75,30 @@ def work_with_progress(settings: Settings, *, until_idle: bool, flush: bool) -> 
     started_at, started = utc_now(), time.monotonic()
 
     async def all_of_it() -> None:
-        await ensure_limits(settings)
+        await prepared(ensure_limits(settings))
         with ledger_of(settings) as ledger:
-            watching = asyncio.create_task(_watch(ledger, started_at))
+            watching = asyncio.create_task(watch(ledger, started_at))
             try:
                 await work(until_idle=until_idle, flush=flush)
             finally:
                 watching.cancel()
                 await asyncio.wait([watching])
 
-    asyncio.run(all_of_it())
+    run_until_stopped(all_of_it())
     with ledger_of(settings) as ledger:
         done = status(ledger, since=started_at)
     return {**done, "wall_s": round(time.monotonic() - started, 2)}
 
 
-def print_summary(title: str, done: dict[str, Any]) -> None:
-    """The figures of `status`, for a person."""
-    events, batches, made = done["events"], done["batches"], done["deliverables"]
-    print_pairs(
-        title,
-        {
-            "Events": f"{events['accepted']:,} accepted, {events['duplicates']:,} duplicates, "
-            f"{events['rejected']:,} rejected",
-            "Batches": f"{batches['total']:,} ({counted(batches['by_state'])})",
-            "  by scope": counted(batches["by_scope"]),
-            "  by level": counted(batches["by_level"]),
-            "Deliverables": f"{made['total']:,} ({counted(made['by_kind'])})",
-            "Model calls": f"{done['calls']:,}, {usd(done['cost_usd'])}",
-        }
-        | ({"Wall time": f"{done['wall_s']:.1f} s"} if "wall_s" in done else {}),
-    )
-
-
-def _print_collecting(settings: Settings) -> None:
+def _print_left(settings: Settings, done: dict[str, Any]) -> None:
+    """What this run did not do, and how to go about it."""
     with ledger_of(settings) as ledger:
         waiting = collecting(ledger)
     if waiting:
-        out.print(f"{waiting:,} events are collecting for a batch; `penstock run --flush` closes them now.")
-
-
-async def _watch(ledger: Ledger, since: datetime) -> None:
-    """Keep a line of progress on standard error while work goes on."""
-    with _progress() as progress:
-        bar = progress.add_task("starting", total=None)
-        while True:
-            now = await asyncio.to_thread(status, ledger, since)
-            states = now["batches"]["by_state"]
-            finished = sum(states.get(state, 0) for state in ("DONE", "FAILED", "DEAD", "PENDING", "HELD"))
-            progress.update(
-                bar,
-                total=now["batches"]["total"] or None,
-                completed=finished,
-                description=f"{counted(states)}; {now['calls']:,} calls, {usd(now['cost_usd'])}",
-            )
-            await asyncio.sleep(POLL_S)
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
+        out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
+    if done["batches"]["by_state"].get("FAILED"):
+        out.print(
+            "\nThe judge refused some batches; `penstock status` lists them, `penstock status BATCH` says why."
+        )
+    if done["batches"]["by_state"].get("DEAD"):
+        out.print("\nSome batches could not be processed; `penstock dlq list` says which and why.")
