@@ -12,6 +12,7 @@ from tasks.model.paid import Question
 from tasks.produce import caller_for
 from tasks.prompts import load_prompt
 from tasks.runtime import Runtime
+from tasks.stages.context import NothingToSayError
 
 MAX_TOKENS = 2_000
 
@@ -51,4 +52,5 @@ async def diagnose_failure(
         await calls.settle(paid)
         return Diagnosis(source="model", **reply.model_dump())
 
-    return await diagnose(error, context, ask)
+    # What is wrong with a batch that says nothing is known: no model is paid to find it out.
+    return await diagnose(error, context, None if isinstance(error, NothingToSayError) else ask)

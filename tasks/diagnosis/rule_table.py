@@ -51,6 +51,14 @@ RULES: Final = (
         frozenset({"LeaseLostError"}),
     ),
     Rule(
+        "The batch has nothing to say.",
+        "None of its events has any text: they are empty, or their words stand in a field that the mapping "
+        "does not know.",
+        "Look at one of its events in its source. If it has words, name their field in the mapping "
+        "(PENSTOCK_MAPPING); if not, nothing is to be done: nothing was generated, and nothing was paid.",
+        frozenset({"NothingToSayError"}),
+    ),
+    Rule(
         "The run was stopped from outside.",
         "The process was told to stop, or the run was cancelled or timed out as a whole.",
         "Start it again: finished stages are not repeated.",
