@@ -165,6 +165,12 @@ class Clock:
         self.now += timedelta(**span)
 
 
+@pytest.fixture(scope="session")
+def clock_of() -> type[Clock]:
+    """Makes clocks, for modules that keep one world for many tests."""
+    return Clock
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock at noon of 20 November 2026."""
