@@ -71,6 +71,9 @@ class Event(Contract):
     data: dict[str, Any]
 
 
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
 def event_key(tenant: str, source: str, event_id: str) -> bytes:
     """The identity of an event, 16 bytes: the same (tenant, source, id) twice is one event."""
     return blake2b(f"{tenant}\x00{source}\x00{event_id}".encode(), digest_size=16).digest()
@@ -79,7 +82,7 @@ def event_key(tenant: str, source: str, event_id: str) -> bytes:
 def content_hash(event: Event) -> bytes:
     """16 bytes over everything that was said, in canonical JSON: tells a duplicate from a conflict."""
     said = (event.type, event.time, event.user, event.data)
-    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    text = orjson.dumps(said, option=_CANONICAL)
     return blake2b(text, digest_size=16).digest()
 
 

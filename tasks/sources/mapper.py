@@ -14,6 +14,7 @@ from tasks.sources.rules import Record, condition, first_of
 from tasks.sources.times import parse_time
 
 EXTENSIONS: Final = "_extensions"
+_NUL: Final = "\x00"
 _TOPIC_CHARACTERS: Final = 256
 _SHOWN_CHARACTERS: Final = 80
 FIELDS: Final = tuple(Fields.model_fields)
@@ -58,7 +59,7 @@ class Mapper:
 
     def pipeline(self, kind: Kind) -> str:
         """The pipeline that works on events of a kind."""
-        return self._plans[kind.value].pipeline
+        return self._plans[kind].pipeline
 
     def _plan(self, kind: object) -> "_Plan":
         plan = self._plans.get(kind) if isinstance(kind, str) else None
@@ -91,7 +92,7 @@ def _is_plain(paths: tuple[str, ...]) -> bool:
 
 def _check_versions(record: Record) -> None:
     for name, known in _VERSIONS.items():
-        if record.get(name, known) != known:
+        if name in record and record[name] != known:
             raise RecordError(f"{name} {_shown(record[name])} is not known; this version reads {known!r}")
 
 
@@ -138,9 +139,14 @@ def _object(data: object) -> dict[str, Any] | None:
 
 def _validated(fields: dict[str, Any]) -> Event:
     try:
-        return Event.model_validate(fields)
+        event = Event.model_validate(fields)
     except ValidationError as error:
         raise RecordError(_reason(error)) from None
+    names = (event.id, event.source, event.tenant, event.user or "", event.feature, event.topic)
+    if _NUL in "".join(names):
+        # PostgreSQL keeps none in a text, and in a name it could make two events' keys one.
+        raise RecordError("a name (id, source, tenant, user, feature or topic) holds a NUL character")
+    return event
 
 
 def _reason(error: ValidationError) -> str:

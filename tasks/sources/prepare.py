@@ -30,12 +30,8 @@ def prepare(event: Event, pipeline: str, line: int) -> PreparedEvent:
         content = content_hash(event)
     except TypeError as error:
         raise RecordError(f"data cannot be kept as JSON: {error}") from None
-    names = f"{event.tenant}{event.source}{event.id}{event.user}{event.topic}{event.feature}"
-    if "\x00" in names:
-        # PostgreSQL keeps none in a text, and in a name it could make two events' keys one.
-        raise RecordError("a name (id, source, tenant, user, feature or topic) holds a NUL character")
     key = event_key(event.tenant, event.source, event.id)
-    tokens = max(1, len(payload) // CHARACTERS_PER_TOKEN)
+    tokens = len(payload) // CHARACTERS_PER_TOKEN
     return PreparedEvent(event, key, content, payload, tokens, pipeline, line)
 
 

@@ -55,7 +55,7 @@ def condition(rule: Rule) -> Callable[[Record], bool]:
         items = get(record)
         if not isinstance(items, list):
             return False
-        return any(test(get_part(item)) for item in items if isinstance(item, dict))
+        return any(isinstance(item, dict) and test(get_part(item)) for item in items)
 
     return holds_for_one
 
@@ -109,7 +109,7 @@ def _equals(wanted: Any) -> Test:  # noqa: ANN401, as declared in the mapping
     if isinstance(wanted, bool):
         return lambda value: value is wanted
     if isinstance(wanted, (int, float)):
-        return lambda value: number(value) == wanted
+        return lambda value: (number(value) if isinstance(value, (str, bool)) else value) == wanted
     return lambda value: bool(value == wanted)
 
 
