@@ -2,11 +2,12 @@
 
 Both sides run one after the other in one process, against the same offline server with the same latency.
 Penstock runs in full: claims, gate, ledger, Prefect tracking, artifacts, deliverables. CPU is that of this
-process, the Prefect server and the model server together.
+process, the Prefect server and the model server together; what both sides import is imported before.
 """
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import statistics
@@ -75,12 +76,14 @@ def inner(latency_s: float) -> dict[str, float]:
     from tasks.settings import load_settings
 
     home = Path(os.environ["PENSTOCK_HOME"])
+    importlib.import_module("anthropic")
     with model_server(home, latency_s) as (url, model):
         os.environ |= {"PENSTOCK_OFFLINE_URL": url, "PENSTOCK_TOP_RECOMMENDATIONS": "2"}
         os.environ |= {"PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT)}
         settings = load_settings()
         prefect = prefect_server(settings)
         use_prefect(settings, prefect)
+        importlib.import_module("flows.lane")
         try:
             processes = [psutil.Process(), psutil.Process(prefect.pid), model]
             bare_s, bare_cpu = _measured(bare(url), processes)

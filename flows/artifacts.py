@@ -1,6 +1,8 @@
 """Artifacts: what the Prefect UI shows of a batch beside its runs: verdicts, deliverables, diagnosis, progress."""
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -18,6 +20,7 @@ from tasks.outcome import Outcome
 from tasks.runtime import current_runtime
 
 SHOWN = 100
+PROGRESS_EVERY = timedelta(seconds=2)
 
 
 async def show_outcome(outcome: Outcome) -> None:
@@ -51,13 +54,24 @@ async def show_deliverables(batch: Batch) -> None:
     )
 
 
-async def start_progress(description: str) -> UUID:
+@dataclass
+class ProgressBar:
+    """A progress artifact that moves at most once in `PROGRESS_EVERY`, for each move is a request to the server."""
+
+    artifact: UUID
+    moved_at: datetime
+
+    async def show(self, done: int, total: int, now: datetime) -> None:
+        """Move the bar to `done` of `total` batches; the end is always shown."""
+        if done < total and now - self.moved_at < PROGRESS_EVERY:
+            return
+        self.moved_at = now
+        await aupdate_progress_artifact(
+            self.artifact, 100.0 * done / max(total, 1), description=f"{done} of {total} batches"
+        )
+
+
+async def start_progress(total: int, now: datetime) -> ProgressBar:
     """A progress bar in the UI, at zero."""
-    return await acreate_progress_artifact(0.0, key="lane-progress", description=description)
-
-
-async def show_progress(artifact: UUID, done: int, total: int) -> None:
-    """Move the bar to `done` of `total` batches."""
-    await aupdate_progress_artifact(
-        artifact, 100.0 * done / max(total, 1), description=f"{done} of {total} batches"
-    )
+    artifact = await acreate_progress_artifact(0.0, key="lane-progress", description=f"0 of {total} batches")
+    return ProgressBar(artifact, now)

@@ -99,7 +99,7 @@ async def process_ready_batches() -> State[None]:
     ):
         outcomes: list[Outcome] = []
         ready = await asyncio.to_thread(count_ready, run.ledger)
-        bar = await artifacts.start_progress(f"0 of {ready} batches")
+        bar = await artifacts.start_progress(ready, run.clock())
         running: set[asyncio.Task[State[None]]] = set()
         try:
             while True:
@@ -107,7 +107,7 @@ async def process_ready_batches() -> State[None]:
                 if not running:
                     break
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                await artifacts.show_progress(bar, len(outcomes), max(ready, len(outcomes) + len(running)))
+                await bar.show(len(outcomes), max(ready, len(outcomes) + len(running)), run.clock())
         finally:
             await break_off(running)
         return Completed(message=summary(outcomes))
