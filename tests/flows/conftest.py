@@ -24,7 +24,7 @@ SLOTS = 8
 PATIENCE_S = 60
 
 
-def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine that speaks with Prefect.
 
     For each flow run Prefect 3.8.8 opens a client that it never closes (prefect.results reads the server's default
@@ -57,7 +57,7 @@ class World:
                     result = await one()
             return result
 
-        return run_async(within())
+        return _run(within())
 
     def batch(self, batch_id: str) -> Batch:
         """The batch as it stands."""
@@ -99,11 +99,17 @@ def world_in(home: Path, url: str, clock: Any, **settings: Any) -> Iterator[Worl
 
 
 @pytest.fixture(scope="session")
+def run_async() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Runs a coroutine that speaks with Prefect."""
+    return _run
+
+
+@pytest.fixture(scope="session")
 def prefect_slots(prefect_home) -> int:
     """How many model requests Prefect allows in flight; the limit is made as `penstock run` makes it."""
     from deployments.limits import ensure_limits  # noqa: PLC0415
 
-    run_async(ensure_limits(Settings(home=prefect_home, model_requests_in_flight=SLOTS)))
+    _run(ensure_limits(Settings(home=prefect_home, model_requests_in_flight=SLOTS)))
     return SLOTS
 
 
@@ -150,7 +156,7 @@ class Api:
                         return found
                     await asyncio.sleep(0.2)
 
-        return run_async(asking())
+        return _run(asking())
 
     def task_runs(self, flow_run_id: Any, count: int) -> list[Any]:
         """The ended task runs of a flow run, once there are that many."""

@@ -1,0 +1,276 @@
+"""What stops a batch without ending it, and how it goes on: outage, throttle, crash, a lease that was lost."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
+
+import pytest
+
+from contracts.batches import BatchState
+from flows.lane import MODEL_LIMIT, form_batches, process_ready_batches
+from flows.process_batch import kept_lease, process_batch
+from ledger.batches import batch_history
+from ledger.dead_letters import list_letters
+from ledger.deliveries import list_deliverables
+from ledger.due import release_due
+from ledger.work import calls_in_doubt, read_items
+from tasks.runtime import runtime
+
+TEXTS = [
+    "The phone rings out after five and nobody calls back, so we wait until Monday.",
+    "I waited forty minutes on the phone on Tuesday before the call was dropped.",
+]
+JUDGE = {"schema": "JudgeReply"}
+
+
+def lane():
+    """The lane, ending as a state."""
+    return process_ready_batches(return_state=True)
+
+
+def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api):
+    """HELD until its time, called so in the UI; then by itself DONE, and only the judge was asked again."""
+    batch = fill.ready(world.ledger, TEXTS)
+    world.offline.play([{"match": JUDGE, "play": {"kind": "malformed"}}])
+    state = world.run(lane)
+    held = world.batch(batch)
+    assert held.state is BatchState.HELD
+    assert "insights could not be judged" in held.reason
+    assert held.resume_at == world.clock.now + timedelta(seconds=world.settings.hold_s)
+    assert world.offline.counts == {"InsightReport": 1, "JudgeReply": 1}
+    assert list_deliverables(world.ledger, batch) == ()
+    (shown,) = [run for run in api.task_runs(state.state_details.flow_run_id, 3) if run.name == held.label]
+    assert (shown.state.name, shown.state.type.value) == ("Held", "COMPLETED")
+
+    world.offline.play([])
+    world.clock.advance(seconds=world.settings.hold_s - 1)
+    assert world.run(form_batches).released == 0
+    world.clock.advance(seconds=1)
+    assert world.run(form_batches, lane).is_completed()
+    assert world.states(batch)[2:] == [
+        BatchState.HELD,
+        BatchState.READY,
+        BatchState.RUNNING,
+        BatchState.DONE,
+    ]
+    generated = {name: count for name, count in world.offline.counts.items() if name != "JudgeReply"}
+    assert set(generated.values()) == {1, 2}  # a notice is drafted and edited, all else is made once
+    assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
+
+
+def test_a_tenant_over_its_throttle_waits_and_goes_on_when_the_window_frees(make_world, fill, api):
+    """Two batches, room for one solution: the second is PENDING until the first's hour has passed, then DONE."""
+    world = make_world(solutions_per_window=1, solution_window_s=3_600)
+    batches = [fill.ready(world.ledger, TEXTS) for _ in range(2)]
+    other = fill.ready(world.ledger, TEXTS, tenant="other-co")
+    state = world.run(lane)
+    assert state.message == "2 DONE, 1 PENDING"
+    assert world.batch(other).state is BatchState.DONE
+    (waiting,) = [one for one in map(world.batch, batches) if one.state is BatchState.PENDING]
+    assert waiting.resume_at == world.clock.now + timedelta(hours=1)
+    assert "'acme' has used its solutions" in waiting.reason
+    runs = api.task_runs(state.state_details.flow_run_id, 3)
+    (shown,) = [run for run in runs if run.name == waiting.label]
+    assert shown.state.name == "Pending throttle"
+    plans = world.offline.counts["ActionPlan"]
+
+    world.clock.advance(minutes=59)
+    assert world.run(form_batches).released == 0
+    world.clock.advance(minutes=1)
+    assert world.run(form_batches, lane).message == "1 DONE"
+    assert world.states(waiting.id)[-4:] == [
+        BatchState.PENDING,
+        BatchState.READY,
+        BatchState.RUNNING,
+        BatchState.DONE,
+    ]
+    assert world.offline.counts["ActionPlan"] == plans + 1
+
+
+@pytest.mark.parametrize("allowed", [None, 4])
+def test_a_limit_that_is_missing_or_too_small_ends_the_lane_before_any_call(world, fill, allowed):
+    """Without its slots no request leaves: the lane fails by the limit's name and the batch stays READY."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    async def set_limit(slots):
+        async with get_client() as client:
+            if slots is None:
+                await client.delete_global_concurrency_limit_by_name(MODEL_LIMIT)
+            else:
+                await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, slots)
+
+    batch = fill.ready(world.ledger, TEXTS)
+    world.run(lambda: set_limit(allowed))
+    try:
+        state = world.run(lane)
+    finally:
+        world.run(lambda: set_limit(world.settings.model_requests_in_flight))
+    assert state.is_failed()
+    assert MODEL_LIMIT in state.message
+    assert world.offline.requests == []
+    assert world.states(batch) == [BatchState.READY]
+
+
+def test_an_operators_limit_is_kept(world, prefect_slots):
+    """What somebody set in the Prefect UI is not set back at the next start."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    from deployments.limits import ensure_limits  # noqa: PLC0415
+
+    async def set_and_ensure():
+        async with get_client() as client:
+            await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, 3)
+            await ensure_limits(world.settings)
+            kept = await client.read_global_concurrency_limit_by_name(MODEL_LIMIT)
+            await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, prefect_slots)
+            return kept.limit
+
+    assert world.run(set_and_ensure) == 3
+
+
+def stopped_while_judging(world):
+    """A lane that is stopped when the judge has been asked and has not answered."""
+    world.offline.play([{"match": JUDGE, "play": {"kind": "hang", "seconds": 600}, "times": 1}])
+
+    async def stopped():
+        running = asyncio.create_task(lane())
+        while "JudgeReply" not in world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    world.run(stopped)
+
+
+def test_a_run_that_was_stopped_between_draft_and_verdict_generates_nothing_again(world, fill):
+    """Given back at once; the next lane finds the draft, asks the judge anew, and goes on from there."""
+    batch = fill.ready(world.ledger, TEXTS)
+    stopped_while_judging(world)
+    assert world.states(batch) == [BatchState.READY, BatchState.RUNNING, BatchState.READY]
+    assert len(calls_in_doubt(world.ledger)) == 1
+    assert world.run(lane).message == "1 DONE"
+    assert world.offline.counts["InsightReport"] == 1
+    assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
+
+
+def test_a_dead_workers_batch_is_taken_up_when_its_lease_runs_out(world, fill):
+    """Killed without a word: nobody touches the batch before its time, then anybody does."""
+    dead = fill.claimed(world.ledger, TEXTS)
+    assert world.run(form_batches, lane).message == "no batch was ready"
+    world.clock.advance(minutes=10)
+    assert world.run(form_batches).released == 1
+    assert world.run(lane).message == "1 DONE"
+    assert "the lease of first ran out" in [
+        move.reason for move in batch_history(world.ledger, dead.batch.id)
+    ]
+
+
+class PausingClock:
+    """A clock whose worker can be stopped at its next look, as by a suspended machine, and let go again."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.is_due = False
+        self.paused, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self):
+        """The time, perhaps after a long pause."""
+        if self.is_due and not self.paused.is_set():
+            self.paused.set()
+            self.go_on.wait(120)
+        return self.clock()
+
+
+def test_a_lost_lease_leaves_the_second_workers_result_alone(make_world, ledger_url, ledger, fill, clock):
+    """Paused beyond its lease, a worker wakes, finds its batch done by another, and writes and delivers nothing."""
+    world = make_world(ledger_url)
+    sleepy = make_world(ledger_url)
+    sleepy.clock = PausingClock(clock)
+    batch = fill.ready(ledger, TEXTS)
+
+    def sleeping_run():
+        async def watched():
+            running = asyncio.create_task(process_batch(batch, return_state=True))
+            while "JudgeReply" not in sleepy.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
+                await asyncio.sleep(0.001)
+            sleepy.clock.is_due = True
+            return await running
+
+        return sleepy.run(watched)
+
+    with ThreadPoolExecutor(1) as pool:
+        sleeping = pool.submit(copy_context().run, sleeping_run)  # Prefect's settings are in the context
+        assert sleepy.clock.paused.wait(60)
+        clock.advance(minutes=10)
+        assert release_due(ledger, clock.now) == 1
+        assert world.run(lambda: process_batch(batch, return_state=True)).is_completed()
+        done = (world.batch(batch), list_deliverables(ledger, batch), read_items(ledger, batch))
+        files = {path: path.stat().st_mtime_ns for path in world.deliverables()}
+        sleepy.clock.go_on.set()
+        ended = sleeping.result()
+    assert (world.batch(batch), list_deliverables(ledger, batch), read_items(ledger, batch)) == done
+    assert {path: path.stat().st_mtime_ns for path in world.deliverables()} == files
+    assert done[0].state is BatchState.DONE
+    assert ended.is_completed()
+    assert "no longer holds the batch" in ended.message
+    assert world.states(batch)[-1] is BatchState.DONE
+    assert list_letters(ledger) == ()
+    assert "Diagnosis" not in sleepy.offline.counts
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_work_takes(make_world, fill):
+    """While the block runs the lease moves on with the clock, so that no other worker takes the batch."""
+    world = make_world()
+    work = fill.claimed(world.ledger, TEXTS)
+    often = world.settings.model_copy(update={"lease_s": 0.03})
+
+    def until():
+        return world.rows("SELECT lease_until FROM batches")[0][0]
+
+    async def held():
+        async with runtime(often, clock=world.clock), kept_lease(work):
+            before = until()
+            world.clock.advance(hours=1)
+            while until() == before:  # noqa: ASYNC110 - another thread writes it
+                await asyncio.sleep(0.01)
+
+    asyncio.run(held())
+    assert release_due(world.ledger, world.clock.now) == 0
+    assert release_due(world.ledger, world.clock.now + timedelta(seconds=0.03)) == 1
+
+
+def test_a_flow_run_of_its_own_processes_one_batch_once(world, fill, api):
+    """By the batch's id: done the first time, nothing to do the second, nor for a batch that is not there."""
+    batch = fill.ready(world.ledger, TEXTS)
+    first = world.run(lambda: process_batch(batch, return_state=True))
+    assert (first.is_completed(), first.name) == (True, "Completed")
+    assert api.flow_run(first.state_details.flow_run_id).name == batch
+    asked = len(world.offline.requests)
+    for unready in (batch, "b-nobody"):
+        again = world.run(lambda one=unready: process_batch(one, return_state=True))
+        assert (again.name, again.message) == ("Nothing to do", f"{unready} is not READY")
+    assert len(world.offline.requests) == asked
+
+
+def test_a_batch_of_an_unknown_pipeline_is_dead_by_name(world, fill):
+    """An error nobody planned for ends in a state, a letter and a diagnosis, not in a crash of the lane."""
+    batch = fill.ready(world.ledger, TEXTS, pipeline="nowhere")
+    assert world.run(lane).message == "1 DEAD"
+    assert "no pipeline is called 'nowhere'" in world.batch(batch).reason
+    (letter,) = list_letters(world.ledger)
+    assert (letter.error, letter.prompt) == ("UnknownPipelineError", None)
+
+
+@pytest.mark.parametrize("play", ["malformed", "nonsense", "refusal"])
+def test_a_diagnosis_that_fails_falls_back_and_keeps_its_cost(world, fill, play):
+    """A broken explainer changes nothing for the batch: rules or the trace explain, its call is settled."""
+    batch = fill.ready(world.ledger, TEXTS, pipeline="nowhere")
+    world.offline.play([{"match": {"schema": "Diagnosis"}, "play": {"kind": play}}])
+    assert world.run(lane).message == "1 DEAD"
+    (letter,) = list_letters(world.ledger)
+    assert letter.batch == batch
+    assert letter.diagnosis["source"] in {"rules", "trace"}
+    assert calls_in_doubt(world.ledger) == ()
+    assert world.rows("SELECT purpose, state FROM model_calls") == [("diagnose", "FAILED")]
