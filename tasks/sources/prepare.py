@@ -26,7 +26,8 @@ def prepare(event: Event, pipeline: str, line: int) -> PreparedEvent:
     Its tokens are estimated from its whole JSON, which is about what a prompt shows of it and rather more.
     """
     try:
-        payload = orjson.dumps(vars(event))
+        # As a text at once: the bytes orjson gives hold on to a buffer several times their length.
+        payload = orjson.dumps(vars(event)).decode()
         content = content_hash(event)
     except TypeError as error:
         raise RecordError(f"data cannot be kept as JSON: {error}") from None
