@@ -66,7 +66,7 @@ def ingest(
 
     Duplicates are counted, bad lines are kept as rejections, and nothing stops the rest.
     """
-    from gateway.cli.work import run_ingest
+    from gateway.cli.intake import run_ingest
 
     run_ingest(paths, as_json=as_json)
 
@@ -127,7 +127,10 @@ def costs(as_json: AsJson = False) -> None:
 
 @app.command()
 def report(as_json: AsJson = False) -> None:
-    """Write the report page over the lake as it is, and print where it is."""
+    """Write the report page anew and print where it is.
+
+    It shows the lake as the last run left it; nothing is worked on.
+    """
     from gateway.cli.report import print_report
 
     print_report(as_json=as_json)

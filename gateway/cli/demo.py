@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from deployments.demo import SAMPLE_EVENTS
 from deployments.services import Service, ui_url
+from gateway.cli.intake import ingest_with_progress
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, err, out, print_json, print_lines, print_pairs
 from gateway.cli.start import start_services
 from gateway.cli.summary import print_summary
-from gateway.cli.work import ingest_with_progress, work_with_progress
+from gateway.cli.work import work_with_progress
 from ledger.deliveries import list_deliverables
 from ledger.status import gate_failures, status
 from tasks.settings import Settings

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from deployments.services import Service, stop_services, ui_url
-from gateway.cli.interrupt import SIGNALS
+from gateway.cli.interrupt import Work, run_until_stopped
 from gateway.cli.output import err, print_json, print_lines
 from gateway.cli.start import prepared, start_services
 from tasks.runtime import runtime
@@ -19,7 +19,8 @@ def run_up(*, as_json: bool) -> None:
         err.print("starting the Prefect server and the model ...")
         settings, prefect = start_services()
         _say_where(settings, prefect, as_json=as_json)
-        asyncio.run(_work_until_stopped(settings))
+        stopping = _Stopping()
+        run_until_stopped(_work_until(stopping.asked, settings), stopping.signalled)
     finally:
         _report(stop_services(load_settings()))
 
@@ -39,30 +40,27 @@ def _say_where(settings: Settings, prefect: Service, *, as_json: bool) -> None:
     err.print("\nTake events in with `penstock ingest PATH` from another terminal. Ctrl-C stops.")
 
 
-async def _work_until_stopped(settings: Settings) -> None:
-    """Look for work every second. The first signal lets the work in hand finish, the second gives it back."""
+class _Stopping:
+    """The first signal lets the work in hand finish, the second breaks it off."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    def signalled(self, work: Work) -> None:
+        """A signal has come."""
+        if self.asked.is_set():
+            work.cancel()
+            return
+        err.print("stopping when the work in hand is done; once more to break it off")
+        self.asked.set()
+
+
+async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
+    """Look for work every second."""
     from deployments.limits import ensure_limits
-
-    await prepared(ensure_limits(settings))
-    stop = asyncio.Event()
-    working = asyncio.create_task(_rounds(stop))
-
-    def stop_or_break_off() -> None:
-        if stop.is_set():
-            working.cancel()
-        elif not working.done():
-            err.print("stopping when the work in hand is done; once more to break it off")
-        stop.set()
-
-    for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop_or_break_off)
-    with suppress(asyncio.CancelledError):
-        await working
-
-
-async def _rounds(stop: asyncio.Event) -> None:
     from flows.rounds import Watch, has_work, work
 
+    await prepared(ensure_limits(settings))
     watch = Watch()
     async with runtime():
         while not stop.is_set():
