@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 import httpx
 
 from contracts.errors import OperatorError
 from deployments.services import Service, answers, running_services, ui_url, use_prefect
 from gateway.cli.ledger import ledger_of
-from gateway.cli.model import list_models
 from gateway.cli.output import out, print_json, print_pairs, print_table
 from ledger.status import status
 from tasks.model.prices import load_prices
@@ -84,9 +84,7 @@ def _mapping(settings: Settings) -> str:
 
 
 def _prices(settings: Settings) -> str:
-    from tasks.runtime import utc_now
-
-    table, day = load_prices(settings.prices), utc_now().date()
+    table, day = load_prices(settings.prices), datetime.now(UTC).date()
     models = dict.fromkeys(
         (settings.generation_model(), settings.judging_model(), settings.diagnosing_model())
     )
@@ -146,6 +144,8 @@ def _model(settings: Settings) -> str:
         services = {service.name: service for service in running_services(settings)}
         found = services.get("offline-model")
         return f"offline model at {found.url}" if found else "offline model, started when a run needs it"
+    from gateway.cli.model import list_models
+
     known = list_models(settings)
     address = settings.offline_url if settings.is_offline else settings.anthropic_base_url
     return f"{address or 'the Claude API'} answers, {len(known)} models"

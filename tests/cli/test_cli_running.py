@@ -62,8 +62,6 @@ def test_a_key_that_the_model_refuses_stops_a_run_before_any_batch_is_begun(bare
 
 def test_a_model_that_does_not_answer_is_exit_code_3(cli, closed_port):
     """A dead model address is one line that names the setting."""
-    dead = cli.given(PENSTOCK_OFFLINE_URL=f"http://127.0.0.1:{closed_port}")
-    assert "PENSTOCK_OFFLINE_URL" in dead.complaint("run", code=3)
     dead = cli.given(ANTHROPIC_API_KEY="sk-test", ANTHROPIC_BASE_URL=f"http://127.0.0.1:{closed_port}")
     assert "ANTHROPIC_BASE_URL" in dead.complaint("run", code=3)
 
