@@ -41,7 +41,10 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     home = tmp_path_factory.mktemp("penstock")
     settings = Settings(home=home)
-    server = prefect_server(settings)
+    with pytest.MonkeyPatch.context() as environment:
+        # Prefect's own code is not ours to measure, and measured it is slow.
+        environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        server = prefect_server(settings)
     try:
         with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home / "prefect"}):
             yield home
