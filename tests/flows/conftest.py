@@ -1,10 +1,8 @@
 """An installation to run flows in: Prefect's own server, a real ledger, an offline model, a clock of ours."""
 
 import asyncio
-import gc
 import json
 import time
-import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,17 +23,8 @@ PATIENCE_S = 60
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that speaks with Prefect.
-
-    For each flow run Prefect 3.8.8 opens a client that it never closes (prefect.results reads the server's default
-    storage); its socket is collected here, where that is known.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
-        try:
-            return asyncio.run(coroutine)
-        finally:
-            gc.collect()
+    """The result of a coroutine that speaks with Prefect."""
+    return asyncio.run(coroutine)
 
 
 @dataclass
