@@ -3,10 +3,11 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTICE_S = 0.2
 
 Work = asyncio.Task[None]
 Running = Future[tuple[asyncio.AbstractEventLoop, Work]]
@@ -28,6 +29,9 @@ def run_until_stopped(
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal, task)) for number in SIGNALS
         ]
         try:
+            # Only awake does the main thread notice a signal that the system has given to another thread.
+            while wait([ended], NOTICE_S).not_done:
+                pass
             ended.result()
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
