@@ -56,18 +56,22 @@ class _Stopping:
 
 
 async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
-    """Look for work every second."""
+    """Look for work every second; at the end, all that the server is to know has reached it."""
     from deployments.limits import ensure_limits
+    from deployments.sent import all_sent
     from flows.rounds import Watch, has_work, work
 
     await prepared(ensure_limits(settings))
     watch = Watch()
-    async with runtime():
-        while not stop.is_set():
-            if await has_work(watch):
-                await work(until_idle=True)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PAUSE_S)
+    try:
+        async with runtime():
+            while not stop.is_set():
+                if await has_work(watch):
+                    await work(until_idle=True)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), PAUSE_S)
+    finally:
+        await all_sent()
 
 
 def run_down(*, as_json: bool) -> None:

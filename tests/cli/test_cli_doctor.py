@@ -29,6 +29,7 @@ def test_before_the_first_run_it_says_what_will_be_started(bare):
     shown = bare("doctor", code=0).stdout
     assert "`penstock run` and `penstock up` start it" in " ".join(shown.split())
     assert "All is well." in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_wrong_setting_is_named(bare):

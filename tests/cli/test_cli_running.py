@@ -94,7 +94,7 @@ def test_a_stopped_run_gives_its_batches_back_for_the_next_one(cli, lines_of, of
     run = cli.start("run", "--until-idle", "--flush")
     wait_until(lambda: offline.counts.get("RecommendationReport"), "a call hangs")
     run.send_signal(signal.SIGINT)
-    out, err = run.communicate()
+    out, err = run.communicate(timeout=120)
     assert run.returncode == 130
     assert out == ""
     assert err.splitlines()[-1].startswith("penstock: stopped; ")

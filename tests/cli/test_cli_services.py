@@ -39,7 +39,8 @@ def test_up_starts_everything_works_off_what_comes_in_and_leaves_nothing_behind(
         wait_until(lambda: list(made.glob("acme/*/notice-*.md")), "the batch is worked off")
     finally:
         up.send_signal(signal.SIGINT)
-        out, err = up.communicate()
+        # Prefect's client alone tries for more than a minute to reach a server that is gone.
+        out, err = up.communicate(timeout=45)
     assert up.returncode == 0, err
     assert out == ""
     assert "stopped: prefect, offline-model" in err
@@ -58,7 +59,7 @@ def test_up_stops_at_once_when_told_twice_and_gives_its_work_back(cli, lines_of,
     up.send_signal(signal.SIGTERM)
     assert any("once more to break it off" in line for line in up.stderr)
     up.send_signal(signal.SIGTERM)
-    out, err = up.communicate()
+    out, err = up.communicate(timeout=120)
     assert up.returncode == 130, err
     assert "Traceback" not in err
     assert "Prefect UI" in out

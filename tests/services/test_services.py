@@ -150,16 +150,10 @@ def test_the_favourite_port_is_left_to_whoever_has_it(home):
 
 
 def test_this_process_speaks_to_the_service_it_is_given(tmp_path, monkeypatch):
-    """Address and home in the environment; no certificates are loaded where no TLS is spoken."""
+    """Address and home of the service stand in the environment, for Prefect to read."""
     settings = Settings(home=tmp_path)
     for name in client_environment(tmp_path, "http://127.0.0.1:9/api"):
         monkeypatch.setenv(name, "before")  # what it was comes back after the test
     use_prefect(settings, Service("prefect", "http://127.0.0.1:9/api", 1))
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "prefect")
-    assert os.environ["PREFECT_API_TLS_INSECURE_SKIP_VERIFY"] == "true"
-
-
-def test_certificates_are_checked_where_tls_is_spoken(tmp_path):
-    """An https address keeps its verification."""
-    assert "PREFECT_API_TLS_INSECURE_SKIP_VERIFY" not in client_environment(tmp_path, "https://prefect/api")
