@@ -31,5 +31,5 @@ def write_facts(run: Runtime) -> int:
             write_day(run.settings.lake, table, day, read_facts(run.ledger, table, day))
             written += 1
     publish(run.settings.lake, run.settings.home / "flywheel.duckdb")
-    write_report(run.settings.lake, run.settings.home / "report.html", made_at=run.clock())
+    write_report(run.settings.lake, run.settings.report, made_at=run.clock())
     return written

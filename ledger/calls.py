@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
 from ledger.engine import Ledger
@@ -12,8 +12,12 @@ from ledger.sql import insert_once, reading, writing
 from ledger.tables import model_calls
 
 
-def begin_call(ledger: Ledger, identity: CallIdentity) -> None:
-    """Record that a call is about to leave, STARTED; a call recorded before is left as it is."""
+def begin_call(ledger: Ledger, identity: CallIdentity) -> Reply | None:
+    """Record that a call is about to leave, STARTED; or the answer that this very request has brought before.
+
+    It is the same request when batch, item, purpose and the hash of its body are the same; answered before,
+    nothing is recorded and nothing is to be sent. A call recorded before is left as it is.
+    """
     values = identity.model_dump(mode="python") | {
         "batch_id": identity.batch,
         "purpose": identity.purpose.value,
@@ -21,26 +25,26 @@ def begin_call(ledger: Ledger, identity: CallIdentity) -> None:
     }
     del values["batch"]
     with writing(ledger) as connection:
+        earlier = connection.execute(_answered(identity)).first()
+        if earlier is not None:
+            return _reply(earlier)
         insert_once(connection, model_calls, values)
+    return None
 
 
-def paid_reply(ledger: Ledger, batch: str, item: str, purpose: Purpose, request_hash: str) -> Reply | None:
-    """The answer this very request already brought for this item of the batch; None if it must be asked."""
-    query = (
+def _answered(identity: CallIdentity) -> Select[Any]:
+    return (
         select(model_calls)
         .where(
-            model_calls.c.batch_id == batch,
-            model_calls.c.item == item,
-            model_calls.c.purpose == purpose.value,
-            model_calls.c.request_hash == request_hash,
+            model_calls.c.batch_id == identity.batch,
+            model_calls.c.item == identity.item,
+            model_calls.c.purpose == identity.purpose.value,
+            model_calls.c.request_hash == identity.request_hash,
             model_calls.c.state == CallState.SUCCEEDED.value,
         )
         .order_by(model_calls.c.started_at)
         .limit(1)
     )
-    with reading(ledger) as connection:
-        row = connection.execute(query).first()
-    return None if row is None else _reply(row)
 
 
 def settle_call(ledger: Ledger, call_id: str, outcome: Reply | CallFailure, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The few places where the two databases differ: transactions, locks, bulk rows, conflicts, large sets."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -12,6 +13,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from ledger.engine import WRITE, Ledger
 from ledger.errors import AmbiguousIdError
+
+# SQLite takes a block of rows in one step, during which other threads of the process run; row by row none gets on.
+_BLOCK = 500
 
 
 @contextmanager
@@ -50,11 +54,15 @@ def insert_rows(
     connection: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
     """Insert many rows of driver values (integers for times and money): the fast road, no type is applied."""
-    if not rows:
-        return
     names = ", ".join(f'"{name}"' for name in columns)
     marks = ", ".join(["?" if is_sqlite(connection) else "%s"] * len(columns))
-    connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', rows)
+    insert = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
+    whole = len(rows) // _BLOCK * _BLOCK if is_sqlite(connection) else 0
+    for start in range(0, whole, _BLOCK):
+        block = tuple(itertools.chain.from_iterable(rows[start : start + _BLOCK]))
+        connection.exec_driver_sql(insert + f", ({marks})" * (_BLOCK - 1), block)
+    if len(rows) > whole:
+        connection.exec_driver_sql(insert, rows[whole:])
 
 
 def insert_once(

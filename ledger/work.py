@@ -1,6 +1,6 @@
 """What a running batch writes down as it goes: calls, drafts, verdicts, stages. One short transaction each."""
 
-from ledger.calls import begin_call, calls_in_doubt, paid_reply, settle_call
+from ledger.calls import begin_call, calls_in_doubt, settle_call
 from ledger.items import (
     Draft,
     ScoreRow,
@@ -23,7 +23,6 @@ __all__ = [
     "begin_call",
     "calls_in_doubt",
     "finish_stage",
-    "paid_reply",
     "read_items",
     "read_stages",
     "settle_call",

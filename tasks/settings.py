@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         return self.home / "deliverables"
 
     @property
+    def report(self) -> Path:
+        """The report page over the lake."""
+        return self.home / "report.html"
+
+    @property
     def solution_window(self) -> timedelta:
         """The rolling window of the solution throttle."""
         return timedelta(seconds=self.solution_window_s)

@@ -83,7 +83,7 @@ def _links(settings: Settings, prefect: Service) -> dict[str, str]:
     return {
         "prefect_ui": ui_url(prefect),
         "deliverables": str(settings.deliverables.absolute()),
-        "report": str((settings.home / "report.html").absolute()),
+        "report": str(settings.report.absolute()),
     }
 
 

@@ -11,7 +11,7 @@ from tasks.settings import load_settings
 def print_report(*, as_json: bool) -> None:
     """Write `report.html` over the lake as the last run left it, and print its path alone."""
     settings = load_settings()
-    path = write_report(settings.lake, settings.home / "report.html", made_at=datetime.now(UTC))
+    path = write_report(settings.lake, settings.report, made_at=datetime.now(UTC))
     if as_json:
         print_json({"report": str(path.absolute())})
     else:

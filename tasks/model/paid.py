@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
 from ledger.engine import Ledger
-from ledger.work import begin_call, paid_reply, settle_call
+from ledger.work import begin_call, settle_call
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 
 JITTER = 0.2
@@ -88,11 +88,6 @@ class PaidCalls:
         Raises:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
         """
-        earlier = await asyncio.to_thread(
-            paid_reply, self.ledger, who.batch, who.item, question.purpose, question.request.hash
-        )
-        if earlier is not None:
-            return PaidReply(None, earlier)
         attempts = AsyncRetrying(
             retry=retry_if_exception(_is_transient),
             stop=stop_after_attempt(len(self.retry.delays_s) + 1),
@@ -104,7 +99,9 @@ class PaidCalls:
 
     async def _attempt(self, who: Caller, question: Question) -> PaidReply:
         call_id = self.new_id()
-        await asyncio.to_thread(begin_call, self.ledger, self._identity(call_id, who, question))
+        earlier = await asyncio.to_thread(begin_call, self.ledger, self._identity(call_id, who, question))
+        if earlier is not None:
+            return PaidReply(None, earlier)
         try:
             reply = await self.client.ask(question.request, call_id)
         except ModelCallError as error:

@@ -1,8 +1,9 @@
-"""Intake: records become events or rejections, and both are in the ledger before the next chunk is read."""
+"""Intake: records become events or rejections, and both are in the ledger chunk by chunk, two at most in memory."""
 
 import gc
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,12 +64,11 @@ def ingest(
             origin = str(path)
             records = _records(path, stdin, limits or Limits())
             outcomes = (outcome_of(record, origin, mapper) for record in records)
-            for events, refused in _chunks(outcomes, chunk):
-                counts += record_intake(ledger, origin, events, refused, now())
+            for recorded in _recorded(ledger, origin, _chunks(outcomes, chunk), now):
+                counts += recorded
                 chunk_is_done()
                 if on_progress is not None:
                     on_progress(counts)
-                del events, refused  # else this chunk would live until the next one is whole
     return IngestResult(counts, sources.skipped)
 
 
@@ -76,6 +76,24 @@ def _records(path: Path, stdin: BinaryIO | None, limits: Limits) -> Iterator[Raw
     if stdin is not None and str(path) == STDIN:
         return read_ndjson(stdin, limits)
     return read_raw(path, limits)
+
+
+def _recorded(
+    ledger: Ledger,
+    origin: str,
+    chunks: Iterable[tuple[list[PreparedEvent], list[Rejection]]],
+    now: Callable[[], datetime],
+) -> Iterator[IntakeCounts]:
+    """What became of each chunk, in order. While one is written, on a thread of its own, the next is read."""
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        writing: Future[IntakeCounts] | None = None
+        for events, refused in chunks:
+            if writing is not None:
+                yield writing.result()
+            writing = writer.submit(record_intake, ledger, origin, events, refused, now())
+            del events, refused  # else this chunk would live until the next one is whole
+        if writing is not None:
+            yield writing.result()
 
 
 @contextmanager

@@ -65,6 +65,14 @@ def test_a_chunk_larger_than_one_lookup_is_checked_whole(ledger, make, monkeypat
     assert record_intake(ledger, "a", chunk, [], make.now).duplicates == 8
 
 
+def test_a_chunk_larger_than_one_insert_keeps_every_event_in_its_order(ledger, make):
+    """Blocks of rows and what is left over after them arrive whole."""
+    brought = [make.event(number) for number in range(1_203)]
+    counts = record_intake(ledger, "a", [make.prepared(event) for event in brought], [], make.now)
+    assert counts.accepted == collecting(ledger) == 1_203
+    assert read_events(ledger, range(1, 1_204)) == tuple(brought)
+
+
 def test_processes_that_bring_the_same_events_keep_each_once(ledger, ledger_url, workers):
     """Three processes with the same 300 events: 300 accepted in all, the rest duplicates."""
     results = workers("take_in", ledger_url)

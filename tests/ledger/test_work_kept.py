@@ -13,7 +13,6 @@ from ledger.work import (
     begin_call,
     calls_in_doubt,
     finish_stage,
-    paid_reply,
     read_items,
     read_stages,
     settle_call,
@@ -35,22 +34,32 @@ def test_a_call_is_in_doubt_until_its_answer_is_recorded(ledger, make):
 
 
 def test_a_paid_request_is_never_paid_again(ledger, make):
-    """The same request for the same item brings the first answer, to the last token and cent."""
+    """The same request for the same item brings the first answer, to the last token and cent, and is no call."""
     call = make.call("b-1")
-    begin_call(ledger, call)
-    asked = ("b-1", "insights", Purpose.GENERATE, "hash-1")
-    assert paid_reply(ledger, *asked) is None
+    assert begin_call(ledger, call) is None
+    again = make.call("b-1", 2, request_hash="hash-1")
     settle_call(ledger, call.id, make.reply("0.000000123"), make.now)
-    assert paid_reply(ledger, *asked) == make.reply("0.000000123")
-    for position, other in enumerate(("b-2", "notice", Purpose.JUDGE, "hash-2")):
-        assert paid_reply(ledger, *asked[:position], other, *asked[position + 1 :]) is None
+    assert begin_call(ledger, again) == make.reply("0.000000123")
+    assert calls_in_doubt(ledger) == ()
+
+
+@pytest.mark.parametrize(
+    "other", [{"batch": "b-2"}, {"item": "notice"}, {"purpose": Purpose.JUDGE}, {"request_hash": "hash-2"}]
+)
+def test_another_request_is_a_call_of_its_own(ledger, make, other):
+    """An answer stands for its own batch, item, purpose and words alone."""
+    begin_call(ledger, make.call("b-1"))
+    settle_call(ledger, "call-1", make.reply(), make.now)
+    asked = make.call(**{"batch": "b-1", "number": 2, "request_hash": "hash-1"} | other)
+    assert begin_call(ledger, asked) is None
+    assert calls_in_doubt(ledger) == (asked,)
 
 
 def test_a_failed_call_is_asked_again_and_its_cost_is_kept(ledger, make):
     """A failure is no answer, but what it cost is on the books."""
     begin_call(ledger, make.call("b-1"))
     settle_call(ledger, "call-1", make.failure(), make.now)
-    assert paid_reply(ledger, "b-1", "insights", Purpose.GENERATE, "hash-1") is None
+    assert begin_call(ledger, make.call("b-1", 2, request_hash="hash-1")) is None
     assert item_costs(ledger, "b-1") == {"insights": Decimal("0.0001")}
 
 
@@ -69,7 +78,7 @@ def test_an_answer_with_any_character_is_kept(ledger, make):
     """NUL and half surrogate pairs in an answer become replacement characters, not errors."""
     begin_call(ledger, make.call("b-1"))
     settle_call(ledger, "call-1", make.reply(text="a\x00b\ud800c"), make.now)
-    assert paid_reply(ledger, "b-1", "insights", Purpose.GENERATE, "hash-1").text == "a\ufffdb?c"
+    assert begin_call(ledger, make.call("b-1", 2, request_hash="hash-1")).text == "a\ufffdb?c"
 
 
 def test_draft_and_call_are_stored_together_or_not_at_all(ledger, make):

@@ -19,7 +19,7 @@ from deployments.offline_model.server import serve_offline
 from evaluation.fence import fenced
 from ledger.costs import costs
 from ledger.engine import Ledger
-from ledger.work import calls_in_doubt, paid_reply
+from ledger.work import calls_in_doubt
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question, RetryPolicy
 from tasks.model.prices import load_prices
@@ -151,8 +151,9 @@ def test_an_answer_without_a_settlement_is_not_taken_for_paid(sqlite_ledger, off
     """What no transaction has kept is asked again: the first stays in doubt for an operator to see."""
     paying = Paying(sqlite_ledger, offline.url)
     paying.ask(clock, question(), settle=False)
-    assert paid_reply(sqlite_ledger, "b-1", "insights", Purpose.GENERATE, question().request.hash) is None
-    assert len(calls_in_doubt(sqlite_ledger)) == 1
+    paying.ask(clock, question())
+    assert len(offline.requests) == 2
+    assert [call.id for call in calls_in_doubt(sqlite_ledger)] == ["call-1"]
 
 
 @pytest.mark.parametrize("play", [{"kind": "error", "status": 500}, {"kind": "overloaded"}])

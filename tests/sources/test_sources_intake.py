@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import DatabaseError
 
 from contracts.events import Rejection
 from ledger.intake import IntakeCounts, read_rejections
+from ledger.sql import reading
 from tasks.sources import intake
 from tasks.sources.intake import ingest
 from tasks.sources.read import SourceError
@@ -90,8 +92,25 @@ def test_progress_is_told_after_every_chunk(take_in, record):
     assert told[-1] == result.counts
 
 
-def test_no_more_is_read_than_the_chunk_that_is_being_recorded():
-    """Chunks end at a number of records and at a number of bytes, and reading waits for recording."""
+def test_a_ledger_that_fails_ends_the_reading_and_keeps_the_chunks_before(take_in, book, record):
+    """Chunks are written in their order; what cannot be written is an error, and nothing after it is written."""
+    told = []
+
+    def forbid_more(counts):
+        told.append(counts)
+        with book.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE intakes RENAME TO gone")
+
+    text = _lines([record(id=str(number)) for number in range(25)])
+    with pytest.raises(DatabaseError, match="intakes"):
+        take_in("-", text=text, chunk=10, on_progress=forbid_more)
+    assert [counts.accepted for counts in told] == [10]
+    with reading(book) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 10
+
+
+def test_a_chunk_is_read_when_it_is_asked_for_and_no_further():
+    """Chunks end at a number of records and at a number of bytes, and reading waits for who takes them."""
     small = Rejection(origin="x", line=1, reason="small", raw="x")
     large = Rejection(origin="x", line=1, reason="large", raw="x" * 200_000)
     seen = []
