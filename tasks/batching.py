@@ -21,6 +21,7 @@ from contracts.batches import BatchPlan, Scope, batch_id
 from contracts.events import Priority
 from ledger.pools import BITS
 from tasks.batch_policy import BatchPolicy, LevelPolicy, ScopePolicy, closing_now
+from tasks.collector import cycle_search_paused
 
 __all__ = [
     "PENDING_SCHEMA",
@@ -63,11 +64,11 @@ def plan_batches(pending: pl.DataFrame, policy: BatchPolicy, now: datetime) -> l
     """
     _check(pending, now)
     oldest_first = pending.select(*PENDING_SCHEMA).sort("accepted_at", "key")
-    # One array of bytes, not a list: the garbage collector walks a list again and again as plans pile up.
     keys = np.frombuffer(b"".join(oldest_first["key"].to_list()), dtype=f"V{KEY_BYTES}")
     rows = oldest_first.drop("key").with_row_index("row")
     utc = now.astimezone(UTC)
-    plans = [plan for scope in Scope for plan in _plan_scope(rows, keys, scope, policy, utc)]
+    with cycle_search_paused():
+        plans = [plan for scope in Scope for plan in _plan_scope(rows, keys, scope, policy, utc)]
     return sorted(plans, key=lambda plan: plan.level.rank, reverse=True)
 
 

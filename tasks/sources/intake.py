@@ -4,7 +4,6 @@ import gc
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import BinaryIO, Final
 from contracts.events import Rejection
 from ledger.engine import Ledger
 from ledger.intake import IntakeCounts, PreparedEvent, record_intake
+from tasks.collector import cycle_search_paused
 from tasks.sources.lines import read_ndjson
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import Mapping
@@ -59,14 +59,16 @@ def ingest(
         raise SourceError("standard input was asked for but there is none; give a file or a folder")
     mapper = Mapper(mapping)
     counts = IntakeCounts()
-    with _cycle_search_paused() as chunk_is_done:
+    done = itertools.count(1)
+    with cycle_search_paused():
         for path in sources.paths:
             origin = str(path)
             records = _records(path, stdin, limits or Limits())
             outcomes = (outcome_of(record, origin, mapper) for record in records)
             for recorded in _recorded(ledger, origin, _chunks(outcomes, chunk), now):
                 counts += recorded
-                chunk_is_done()
+                if next(done) % _CHUNKS_PER_SEARCH == 0:
+                    gc.collect()
                 if on_progress is not None:
                     on_progress(counts)
     return IngestResult(counts, sources.skipped)
@@ -94,27 +96,6 @@ def _recorded(
             del events, refused  # else this chunk would live until the next one is whole
         if writing is not None:
             yield writing.result()
-
-
-@contextmanager
-def _cycle_search_paused() -> Iterator[Callable[[], None]]:
-    """Search for reference cycles once in many chunks; the function given counts them.
-
-    Records hold no cycles, and looking for some among their many objects takes a tenth of the time.
-    """
-    was_enabled = gc.isenabled()
-    done = itertools.count(1)
-
-    def chunk_is_done() -> None:
-        if next(done) % _CHUNKS_PER_SEARCH == 0:
-            gc.collect()
-
-    gc.disable()
-    try:
-        yield chunk_is_done
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _chunks(

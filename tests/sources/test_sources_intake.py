@@ -1,5 +1,6 @@
 """Ingest: everything read is in the ledger, once, as an event or as a rejection."""
 
+import gc
 import io
 from functools import reduce
 
@@ -133,15 +134,15 @@ def test_reference_cycles_are_searched_for_again_when_ingest_is_done(take_in, re
     """The collector is paused while reading, runs between chunks, and is on again afterwards."""
     monkeypatch.setattr(intake, "_CHUNKS_PER_SEARCH", 1)
     during = []
-    take_in("-", text=_lines([record()]), on_progress=lambda _: during.append(intake.gc.isenabled()))
+    take_in("-", text=_lines([record()]), on_progress=lambda _: during.append(gc.isenabled()))
     assert during == [False]
-    assert intake.gc.isenabled()
-    intake.gc.disable()
+    assert gc.isenabled()
+    gc.disable()
     try:
         take_in("-", text=_lines([record()]))
-        assert not intake.gc.isenabled()
+        assert not gc.isenabled()
     finally:
-        intake.gc.enable()
+        gc.enable()
 
 
 bad_lines = st.binary(min_size=1, max_size=60).map(lambda line: b"!" + line.replace(b"\n", b" "))
