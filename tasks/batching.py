@@ -68,8 +68,8 @@ def plan_batches(pending: pl.DataFrame, policy: BatchPolicy, now: datetime) -> l
     rows = oldest_first.drop("key").with_row_index("row")
     utc = now.astimezone(UTC)
     with cycle_search_paused():
-        plans = [plan for scope in Scope for plan in _plan_scope(rows, keys, scope, policy, utc)]
-    return sorted(plans, key=lambda plan: plan.level.rank, reverse=True)
+        by_scope = [_plan_scope(rows, keys, scope, policy, utc) for scope in Scope]
+        return [plan for level in zip(*by_scope, strict=True) for plans in level for plan in plans]
 
 
 def next_close(pending: pl.DataFrame, policy: BatchPolicy) -> datetime | None:
@@ -119,11 +119,12 @@ def _loose(scope: Scope) -> pl.Expr:
 
 def _plan_scope(
     oldest_first: pl.DataFrame, keys: Keys, scope: Scope, policy: BatchPolicy, now: datetime
-) -> Iterator[BatchPlan]:
+) -> Iterator[list[BatchPlan]]:
+    """The scope's batches, one list a level, most urgent first."""
     events = _pooled(oldest_first, scope).with_columns(loose=_loose(scope))
     for level in URGENT_FIRST:
         taken = _closing(events, scope, level, policy.of(scope).at(level), now)
-        yield from _cut(events.filter(taken), keys, scope, level, policy)
+        yield list(_cut(events.filter(taken), keys, scope, level, policy))
         events = events.with_columns(loose=pl.col("loose") & ~taken)
 
 
