@@ -165,9 +165,9 @@ async def ours(settings: Any) -> None:
 
 def seed(ledger: Any) -> None:
     """40 tenants with one batch of ten events each."""
-    from contracts.events import Event, Kind, Priority, content_hash, event_key
+    from contracts.events import Event, Kind, Priority
     from ledger.batches import create_batches
-    from ledger.intake import PreparedEvent, record_intake
+    from ledger.intake import prepare_event, record_intake
     from ledger.pools import pending_events
     from tasks.batching import BatchPolicy, plan_batches
 
@@ -186,12 +186,8 @@ def seed(ledger: Any) -> None:
             topic="phones",
             data={"text": TEXT.format(n=number)},
         )
-        key = event_key(event.tenant, event.source, event.id)
-        prepared.append(
-            PreparedEvent(
-                event, key, content_hash(event), event.model_dump_json(), 40, "insights", number + 1
-            )
-        )
+        payload = event.model_dump_json()
+        prepared.append(prepare_event(event, payload, tokens=40, pipeline="insights", line=number + 1))
     record_intake(ledger, "bench", prepared, [], now)
     create_batches(ledger, plan_batches(pending_events(ledger), BatchPolicy(), now), now)
 

@@ -7,48 +7,70 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from contracts.events import EVENT_SCHEMA_VERSION, Event, Kind, Priority, Rejection
+from contracts.events import (
+    EVENT_SCHEMA_VERSION,
+    Event,
+    Kind,
+    Priority,
+    Rejection,
+    content_hash,
+    event_key,
+)
 from ledger.columns import storable, to_micros
 from ledger.engine import Ledger
 from ledger.pools import needed_bits, newest_seq
 from ledger.sql import insert_rows, is_sqlite, reading, writing
 from ledger.tables import events, intakes, pool, rejections
 
-# The order of the values that `_row` makes.
-_COLUMNS = (
-    "seq",
-    "key",
-    "content_hash",
-    "tenant",
-    "user",
-    "kind",
-    "priority",
-    "pipeline",
-    "topic",
-    "tokens",
-    "occurred_at",
-    "accepted_at",
-    "schema_version",
-    "payload",
-)
 # Keys asked for in one statement; SQLite allows 32,766 parameters.
 _LOOKUP = 10_000
 
 
 class PreparedEvent(NamedTuple):
-    """A valid event with everything that is known of it before the ledger is asked.
+    """A valid event as its row in the ledger, and what a rejection of it would say; `prepare_event` makes it.
 
-    `key` and `content_hash` are 16 bytes each, `payload` the event's JSON, `tokens` its estimated size in a
-    prompt, `pipeline` the one it goes to, `line` its 1-based position in its origin.
+    Flat, so that the event's own data, many times the size of its JSON, need not live until the chunk is full.
     """
 
-    event: Event
     key: bytes
     content_hash: bytes
-    payload: bytes | str
-    tokens: int
+    tenant: str
+    user: str | None
+    kind: str
+    priority: int
     pipeline: str
+    topic: str
+    tokens: int
+    occurred_at: int | None
+    payload: str
+    id: str
+    source: str
     line: int
+
+
+def prepare_event(event: Event, payload: str, *, tokens: int, pipeline: str, line: int) -> PreparedEvent:
+    """What the ledger keeps of an event: all that is known before it is asked.
+
+    `payload` is the event's JSON, `tokens` its estimated size in a prompt, `pipeline` the one it goes to,
+    `line` its 1-based position in its origin. TypeError for data that JSON cannot hold.
+    """
+    tenant, source, time = event.tenant, event.source, event.time
+    return PreparedEvent(
+        event_key(tenant, source, event.id),
+        content_hash(event),
+        tenant,
+        event.user,
+        _KINDS[event.type],
+        _RANKS[event.priority],
+        pipeline,
+        event.topic,
+        tokens,
+        None if time is None else to_micros(time),
+        payload,
+        event.id,
+        source,
+        line,
+    )
 
 
 class IntakeCounts(NamedTuple):
@@ -83,18 +105,20 @@ def record_intake(
         known = _known_hashes(connection, [one.key for one in prepared])
         # Nobody else takes numbers while we hold the lock.
         numbers = count(newest_seq(connection) + 1)
-        rows, conflicts, duplicates = [], [], 0
+        rows, bits, conflicts, duplicates = [], [], [], 0
         for one in prepared:
             seen = known.get(one.key)
             if seen is None:
                 known[one.key] = one.content_hash
-                rows.append(_row(next(numbers), one, at))
+                seq = next(numbers)
+                rows.append((seq, at, EVENT_SCHEMA_VERSION, *one[:_KEPT]))
+                bits.append((seq, _BITS[one.priority, one.user is not None], 0))
             elif seen == one.content_hash:
                 duplicates += 1
             else:
                 conflicts.append(_conflict(origin, one))
-        insert_rows(connection, events, _COLUMNS, [row for row, _ in rows])
-        insert_rows(connection, pool, ("seq", "needed", "batched"), [bits for _, bits in rows])
+        insert_rows(connection, events, _COLUMNS, rows)
+        insert_rows(connection, pool, ("seq", "needed", "batched"), bits)
         _record_rejections(connection, [*refused, *conflicts], now)
         rejected = len(refused) + len(conflicts)
         counts = IntakeCounts(len(prepared) + len(refused), len(rows), duplicates, rejected)
@@ -125,47 +149,20 @@ def _known_hashes(connection: Connection, keys: list[bytes]) -> dict[bytes, byte
 
 # Looked up instead of asked of the enumerations, whose `value` costs more than all the rest of a row.
 _KINDS = {kind: kind.value for kind in Kind}
+_RANKS = {priority: priority.rank for priority in Priority}
 _BITS = {
-    (priority, has_user): (priority.rank, needed_bits(priority.rank, has_user=has_user))
-    for priority in Priority
+    (rank, has_user): needed_bits(rank, has_user=has_user)
+    for rank in _RANKS.values()
     for has_user in (True, False)
 }
-
-
-def _row(seq: int, one: PreparedEvent, at: int) -> tuple[tuple[object, ...], tuple[int, int, int]]:
-    """The event's row and its row in the pool."""
-    event, key, content, payload, tokens, pipeline, _ = one
-    user, time = event.user, event.time
-    rank, needed = _BITS[event.priority, user is not None]
-    row = (
-        seq,
-        key,
-        content,
-        event.tenant,
-        user,
-        _KINDS[event.type],
-        rank,
-        pipeline,
-        event.topic,
-        tokens,
-        None if time is None else to_micros(time),
-        at,
-        EVENT_SCHEMA_VERSION,
-        payload.decode() if isinstance(payload, bytes) else payload,
-    )
-    return row, (seq, needed, 0)
+_KEPT = PreparedEvent._fields.index("payload") + 1
+_COLUMNS = ("seq", "accepted_at", "schema_version", *PreparedEvent._fields[:_KEPT])
 
 
 def _conflict(origin: str, one: PreparedEvent) -> Rejection:
     """The rejection of an event whose id was used before for something else."""
-    event, payload = one.event, one.payload
-    return Rejection(
-        origin=origin,
-        line=one.line,
-        reason=f"the id {event.id!r} from {event.source!r} already exists with other content",
-        raw=payload.decode() if isinstance(payload, bytes) else payload,
-        tenant=event.tenant,
-    )
+    reason = f"the id {one.id!r} from {one.source!r} already exists with other content"
+    return Rejection(origin=origin, line=one.line, reason=reason, raw=one.payload, tenant=one.tenant)
 
 
 def _record_rejections(connection: Connection, refused: list[Rejection], now: datetime) -> None:

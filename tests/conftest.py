@@ -19,11 +19,11 @@ for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "PENS
     del os.environ[name]
 
 from contracts.batches import BatchPlan, BatchWork, Scope, batch_id  # noqa: E402
-from contracts.events import Event, Kind, Priority, content_hash, event_key  # noqa: E402
+from contracts.events import Event, Kind, Priority  # noqa: E402
 from ledger.batches import create_batches  # noqa: E402
 from ledger.claims import claim  # noqa: E402
 from ledger.engine import Ledger, close_ledger, open_ledger  # noqa: E402
-from ledger.intake import PreparedEvent, record_intake  # noqa: E402
+from ledger.intake import PreparedEvent, prepare_event, record_intake  # noqa: E402
 from ledger.pools import newest_event  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -181,8 +181,7 @@ def clock() -> Clock:
 
 
 def _prepared(event, pipeline, line) -> PreparedEvent:
-    key = event_key(event.tenant, event.source, event.id)
-    return PreparedEvent(event, key, content_hash(event), event.model_dump_json(), 40, pipeline, line)
+    return prepare_event(event, event.model_dump_json(), tokens=40, pipeline=pipeline, line=line)
 
 
 @dataclass

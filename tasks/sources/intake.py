@@ -21,7 +21,7 @@ from tasks.sources.read import STDIN, SourceError, find_sources, read_raw
 from tasks.sources.records import Limits, RawRecord
 
 CHUNK_RECORDS: Final = 10_000
-"""The larger a chunk, the faster SQLite takes it, and the more memory it needs: 12 kB a record while it lives."""
+"""The larger a chunk, the faster SQLite takes it, and the more memory it needs."""
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 """A chunk also ends here, so that many large records take no more memory than many small ones."""
 _CHUNKS_PER_SEARCH: Final = 64

@@ -2,8 +2,8 @@
 
 import orjson
 
-from contracts.events import Event, Rejection, content_hash, event_key
-from ledger.intake import PreparedEvent
+from contracts.events import Event, Rejection
+from ledger.intake import PreparedEvent, prepare_event
 from tasks.sources.mapper import Mapper
 from tasks.sources.records import RawRecord, RecordError
 from tasks.sources.text import CHARACTERS_PER_TOKEN
@@ -28,12 +28,10 @@ def prepare(event: Event, pipeline: str, line: int) -> PreparedEvent:
     try:
         # As a text at once: the bytes orjson gives hold on to a buffer several times their length.
         payload = orjson.dumps(vars(event)).decode()
-        content = content_hash(event)
+        tokens = len(payload) // CHARACTERS_PER_TOKEN
+        return prepare_event(event, payload, tokens=tokens, pipeline=pipeline, line=line)
     except TypeError as error:
         raise RecordError(f"data cannot be kept as JSON: {error}") from None
-    key = event_key(event.tenant, event.source, event.id)
-    tokens = len(payload) // CHARACTERS_PER_TOKEN
-    return PreparedEvent(event, key, content, payload, tokens, pipeline, line)
 
 
 def _rejection(record: RawRecord, origin: str, reason: str) -> Rejection:

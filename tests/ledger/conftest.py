@@ -14,10 +14,10 @@ import pytest
 from contracts.batches import BatchPlan, BatchWork, Scope, batch_id
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply, Usage
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
-from contracts.events import Event, Kind, Priority, content_hash, event_key
+from contracts.events import Event, Kind, Priority
 from ledger.batches import create_batches
 from ledger.claims import claim
-from ledger.intake import PreparedEvent, record_intake
+from ledger.intake import PreparedEvent, prepare_event, record_intake
 from ledger.work import Draft, ScoreRow
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -39,8 +39,7 @@ class Make:
 
     def prepared(self, event, line=1) -> PreparedEvent:
         """The event as intake hands it over."""
-        key = event_key(event.tenant, event.source, event.id)
-        return PreparedEvent(event, key, content_hash(event), event.model_dump_json(), 40, "insights", line)
+        return prepare_event(event, event.model_dump_json(), tokens=40, pipeline="insights", line=line)
 
     def take_in(self, ledger, events, now=NOW) -> list[int]:
         """Record the events; their ledger numbers, which follow the order of intake."""

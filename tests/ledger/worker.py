@@ -4,10 +4,10 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
-from contracts.events import Event, Kind, Priority, content_hash, event_key
+from contracts.events import Event, Kind, Priority
 from ledger.claims import claim_next
 from ledger.engine import close_ledger, open_ledger
-from ledger.intake import PreparedEvent, record_intake
+from ledger.intake import prepare_event, record_intake
 from ledger.status import status
 from ledger.throttle import Reserved, reserve_solutions
 
@@ -33,16 +33,7 @@ def take_in(ledger, _number):
             for number in range(start, start + 50)
         ]
         prepared = [
-            PreparedEvent(
-                one,
-                event_key(one.tenant, one.source, one.id),
-                content_hash(one),
-                one.model_dump_json(),
-                1,
-                "i",
-                1,
-            )
-            for one in chunk
+            prepare_event(one, one.model_dump_json(), tokens=1, pipeline="i", line=1) for one in chunk
         ]
         counts.append(record_intake(ledger, "test", prepared, [], NOW))
     return {
