@@ -63,6 +63,8 @@ def model_server(home: Path, latency_s: float) -> Iterator[tuple[str, psutil.Pro
     process = subprocess.Popen([*command, "--ready-file", str(ready)])
     try:
         while not ready.exists():
+            if process.poll() is not None:
+                raise RuntimeError(f"the model server ended with code {process.returncode}")
             time.sleep(0.05)
         yield json.loads(ready.read_text())["url"], psutil.Process(process.pid)
     finally:
@@ -88,6 +90,7 @@ def inner(latency_s: float) -> dict[str, float]:
             processes = [psutil.Process(), psutil.Process(prefect.pid), model]
             bare_s, bare_cpu = _measured(bare(url), processes)
             ours_s, ours_cpu = _measured(ours(settings), processes)
+            _check_all_done(settings)
             calls = httpx.get(f"{url}/offline/stats").json()
         finally:
             stop_services(settings)
@@ -112,6 +115,18 @@ def _cpu(processes: list[psutil.Process]) -> float:
     return sum(one.user + one.system for one in times)
 
 
+def _check_all_done(settings: Any) -> None:
+    """A figure counts only if the work was whole: every batch DONE, and as many calls as bare asyncio makes."""
+    from ledger.engine import close_ledger, open_ledger
+    from ledger.status import status
+
+    ledger = open_ledger(settings.ledger_url)
+    found = status(ledger)
+    close_ledger(ledger)
+    if (found["batches"]["by_state"], found["calls"]) != ({"DONE": BATCHES}, CALLS):
+        raise RuntimeError(f"not the work that was to be measured: {found}")
+
+
 async def bare(url: str) -> None:
     """What a careful script does: asyncio, the SDK, a semaphore; the same stages, one item two calls."""
     import anthropic
@@ -122,7 +137,8 @@ async def bare(url: str) -> None:
     client = anthropic.AsyncAnthropic(api_key="offline", base_url=url, max_retries=0)
     slots = asyncio.Semaphore(IN_FLIGHT)
     shown = [
-        {"n": n, "kind": "feedback.submitted", "topic": "phones", "text": TEXT.format(n=n)} for n in range(10)
+        {"n": n, "kind": "feedback.submitted", "topic": "phones", "text": TEXTS[0].format(n=n)}
+        for n in range(10)
     ]
     body = {
         "model": "offline-extractive",
@@ -148,7 +164,11 @@ async def bare(url: str) -> None:
     await client.close()
 
 
-TEXT = "I called {n} times about my booking and waited 40 minutes each time; please offer a callback instead."
+# Two complaints in turn, so that a batch has the two recommendations that its six solutions are made for.
+TEXTS = (
+    "I called {n} times about my booking and waited 40 minutes each time; please offer a callback instead.",
+    "You charged my card {n} times for one order and the refund has not arrived; please correct the invoice.",
+)
 
 
 async def ours(settings: Any) -> None:
@@ -184,7 +204,7 @@ def seed(ledger: Any) -> None:
             priority=Priority.HIGH,
             feature="bench",
             topic="phones",
-            data={"text": TEXT.format(n=number)},
+            data={"text": TEXTS[number // BATCHES % 2].format(n=number)},
         )
         payload = event.model_dump_json()
         prepared.append(prepare_event(event, payload, tokens=40, pipeline="insights", line=number + 1))
