@@ -2,7 +2,7 @@
 
 Both sides run one after the other in one process, against the same offline server with the same latency.
 Penstock runs in full: claims, gate, ledger, Prefect tracking, artifacts, deliverables. CPU is that of this
-process, the Prefect server and the model server together; what both sides import is imported before.
+process, the Prefect server and the model server together; servers, limits and imports are ready before.
 """
 
 import argparse
@@ -86,7 +86,10 @@ def inner(latency_s: float) -> dict[str, float]:
         prefect = prefect_server(settings)
         use_prefect(settings, prefect)
         importlib.import_module("flows.lane")
+        from deployments.limits import ensure_limits
+
         try:
+            asyncio.run(ensure_limits(settings))
             processes = [psutil.Process(), psutil.Process(prefect.pid), model]
             bare_s, bare_cpu = _measured(bare(url), processes)
             ours_s, ours_cpu = _measured(ours(settings), processes)
@@ -173,11 +176,9 @@ TEXTS = (
 
 async def ours(settings: Any) -> None:
     """The real thing, from batches that are ready to deliverables."""
-    from deployments.limits import ensure_limits
     from flows.lane import process_ready_batches
     from tasks.runtime import runtime
 
-    await ensure_limits(settings)
     async with runtime(settings) as run:
         seed(run.ledger)
         await process_ready_batches()

@@ -16,6 +16,7 @@ from contracts.batches import Batch, BatchState
 from ledger.deliveries import list_deliverables
 from ledger.work import read_items
 from tasks.diagnosis.markdown import to_markdown
+from tasks.diagnosis.report import Diagnosis
 from tasks.outcome import Outcome
 from tasks.runtime import current_runtime
 
@@ -25,14 +26,12 @@ PROGRESS_EVERY = timedelta(seconds=2)
 
 async def show_outcome(outcome: Outcome) -> None:
     """Verdict table, deliverables or diagnosis of a batch whose run has ended."""
-    await show_verdicts(outcome.batch)
+    shown = [show_verdicts(outcome.batch)]
     if outcome.state is BatchState.DONE:
-        await show_deliverables(outcome.batch)
+        shown.append(show_deliverables(outcome.batch))
     if outcome.diagnosis is not None:
-        text = f"# {outcome.batch.label}\n\n{to_markdown(outcome.diagnosis)}"
-        await acreate_markdown_artifact(
-            text, key=f"diagnosis-{outcome.batch.id}", description=f"Why {outcome.batch.label} failed"
-        )
+        shown.append(show_diagnosis(outcome.batch, outcome.diagnosis))
+    await asyncio.gather(*shown)
 
 
 async def show_verdicts(batch: Batch) -> None:
@@ -51,6 +50,14 @@ async def show_deliverables(batch: Batch) -> None:
     text = "\n\n---\n\n".join(f"*{one.kind}, {one.form.replace('_', ' ')}*\n\n{one.markdown}" for one in made)
     await acreate_markdown_artifact(
         text, key=f"deliverables-{batch.id}", description=f"Deliverables of {batch.label}"
+    )
+
+
+async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
+    """Why a batch stopped, and what to do."""
+    text = f"# {batch.label}\n\n{to_markdown(diagnosis)}"
+    await acreate_markdown_artifact(
+        text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} failed"
     )
 
 

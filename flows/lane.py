@@ -99,14 +99,13 @@ async def process_ready_batches() -> State[None]:
     ):
         outcomes: list[Outcome] = []
         ready = await asyncio.to_thread(count_ready, run.ledger)
-        bar = await artifacts.start_progress(ready, run.clock())
         running: set[asyncio.Task[State[None]]] = set()
         try:
-            while True:
-                await start_batches(running, outcomes, run)
-                if not running:
-                    break
+            await start_batches(running, outcomes, run)
+            bar = await artifacts.start_progress(ready, run.clock())
+            while running:
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await start_batches(running, outcomes, run)
                 await bar.show(len(outcomes), max(ready, len(outcomes) + len(running)), run.clock())
         finally:
             await break_off(running)
