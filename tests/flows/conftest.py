@@ -149,6 +149,15 @@ class Api:
 
     def task_runs(self, flow_run_id: Any, count: int) -> list[Any]:
         """The ended task runs of a flow run, once there are that many."""
+        return self.until(self._ended(flow_run_id), lambda found: len(found) >= count)
+
+    def task_run(self, flow_run_id: Any, name: str) -> Any:
+        """The one task run of that name in a flow run, once it has ended."""
+        found = self.until(self._ended(flow_run_id), lambda runs: any(run.name == name for run in runs))
+        (run,) = [run for run in found if run.name == name]
+        return run
+
+    def _ended(self, flow_run_id: Any) -> Callable[[Any], Awaitable[list[Any]]]:
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId  # noqa: PLC0415
 
         of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
@@ -157,7 +166,7 @@ class Api:
             found = await client.read_task_runs(flow_run_filter=of_run, limit=200)
             return [run for run in found if run.state is not None and run.state.is_final()]
 
-        return self.until(ask, lambda found: len(found) >= count)
+        return ask
 
     def flow_run(self, flow_run_id: Any) -> Any:
         """A flow run as the UI shows it."""

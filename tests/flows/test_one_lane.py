@@ -252,7 +252,7 @@ def test_runs_are_named_for_people(lane, api):
 def test_batches_are_tagged_for_the_filters_of_the_ui(lane, api):
     """Level, scope and pipeline on the batch's run."""
     label = lane.world.batch(lane.letters).label
-    (run,) = [run for run in api.task_runs(lane.run_id, 27) if run.name == label]
+    run = api.task_run(lane.run_id, label)
     assert set(run.tags) >= {"level:HIGH", "scope:user", "pipeline:documents"}
 
 

@@ -41,7 +41,7 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
     assert held.resume_at == world.clock.now + timedelta(seconds=world.settings.hold_s)
     assert world.offline.counts == {"InsightReport": 1, "JudgeReply": 1}
     assert list_deliverables(world.ledger, batch) == ()
-    (shown,) = [run for run in api.task_runs(state.state_details.flow_run_id, 3) if run.name == held.label]
+    shown = api.task_run(state.state_details.flow_run_id, held.label)
     assert (shown.state.name, shown.state.type.value) == ("Held", "COMPLETED")
 
     world.offline.play([])
@@ -71,8 +71,7 @@ def test_a_tenant_over_its_throttle_waits_and_goes_on_when_the_window_frees(make
     (waiting,) = [one for one in map(world.batch, batches) if one.state is BatchState.PENDING]
     assert waiting.resume_at == world.clock.now + timedelta(hours=1)
     assert "'acme' has used its solutions" in waiting.reason
-    runs = api.task_runs(state.state_details.flow_run_id, 3)
-    (shown,) = [run for run in runs if run.name == waiting.label]
+    shown = api.task_run(state.state_details.flow_run_id, waiting.label)
     assert shown.state.name == "Pending throttle"
     plans = world.offline.counts["ActionPlan"]
 
