@@ -1,7 +1,7 @@
 """A batch's road: context, stages, gate, broadcast. What stops it is settled, diagnosed and shown."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from prefect import flow, get_run_logger, task
@@ -16,7 +16,7 @@ from flows.task_runner import EventLoopTaskRunner, settled, whole
 from ledger.claims import claim, release_lease, renew_lease
 from ledger.errors import IllegalTransitionError, LeaseLostError
 from ledger.throttle import Exhausted, reserve_solutions
-from ledger.work import finish_stage, read_items, start_stage
+from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
 from tasks.produce import caller_for
@@ -54,11 +54,13 @@ def give_back(work: BatchWork, run: Runtime) -> None:
 
 async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
     """Generate and judge all items of a stage side by side; the first kind of trouble that matters is raised."""
-    specs = stage.plan(context, current_runtime().stage_options)
+    run = current_runtime()
+    specs = stage.plan(context, run.stage_options)
+    stored = {item.item: item for item in await asyncio.to_thread(read_items, run.ledger, context.batch.id)}
     if stage.reserves_solutions:
-        await reserve(context, len(specs))
+        await reserve(context, sum(spec.name not in stored for spec in specs))
     async with recorded_stage(context, stage):
-        results = await map_items(stage, specs, context)
+        results = await map_items(stage, specs, stored, context)
         troubles = [result for result in results if isinstance(result, BaseException)]
         if troubles:
             raise worst(troubles)
@@ -66,11 +68,9 @@ async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
 
 
 async def map_items(
-    stage: Stage, specs: tuple[ItemSpec, ...], context: BatchContext
+    stage: Stage, specs: tuple[ItemSpec, ...], stored: Mapping[str, StoredItem], context: BatchContext
 ) -> list[Item | BaseException]:
     """One mapped task run an item; what an earlier attempt made is handed to it."""
-    ledger = current_runtime().ledger
-    stored = {item.item: item for item in await asyncio.to_thread(read_items, ledger, context.batch.id)}
     futures = produce_item.map(
         title=[spec.label for spec in specs],
         spec=whole(specs),

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, func, select
 
+from contracts.deliverables import DeliverableKind
 from ledger.engine import Ledger
 from ledger.outcome_tables import solution_reservations as reservations
-from ledger.sql import writing
+from ledger.sql import upsert, writing
+from ledger.tables import items
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ def reserve_solutions(
 ) -> Reserved | Exhausted:
     """Reserve `count` of the `limit` solutions a tenant may make in any `window`.
 
-    Exact under any number of processes. A batch that has its reservation keeps it, and is told so again.
+    `count` is what the batch has still to make. Exact under any number of processes. What a batch reserved and
+    has not made yet stays its own while the window lasts; after that, or for more, it is counted anew.
 
     Raises:
         ValueError: `count` is negative, or more than `limit`, which no wait could free.
@@ -41,21 +44,29 @@ def reserve_solutions(
             "no wait can free that many; raise the limit or make smaller batches"
         )
     with writing(ledger, f"solutions of {tenant}") as connection:
-        own = connection.execute(
-            select(reservations.c.count).where(reservations.c.batch_id == batch_id)
-        ).scalar()
-        if own is not None:
-            return Reserved(own)
-        query = (
-            select(reservations.c.at, reservations.c.count)
+        active = connection.execute(
+            select(reservations.c.at, reservations.c.count.label("taken"), reservations.c.batch_id)
             .where(reservations.c.tenant == tenant, reservations.c.at > now - window)
             .order_by(reservations.c.at)
-        )
-        resume_at = free_at(connection.execute(query).all(), count, limit, window)
+        ).all()
+        own = next((row for row in active if row.batch_id == batch_id), None)
+        made = 0 if own is None else _made_since(connection, batch_id, own.at)
+        if count == 0 or (own is not None and own.taken - made >= count):
+            return Reserved(count)
+        held = [(row.at, made if row.batch_id == batch_id else row.taken) for row in active]
+        resume_at = free_at(held, count, limit, window)
         if resume_at is not None:
             return Exhausted(resume_at)
-        connection.execute(insert(reservations).values(batch_id=batch_id, tenant=tenant, count=count, at=now))
+        values = {"batch_id": batch_id, "tenant": tenant, "count": made + count, "at": now}
+        upsert(connection, reservations, values)
     return Reserved(count)
+
+
+def _made_since(connection: Connection, batch_id: str, moment: datetime) -> int:
+    """How many solutions the batch has made since."""
+    solution = (items.c.batch_id == batch_id) & (items.c.kind == DeliverableKind.SOLUTION)
+    made = select(func.count()).where(solution, items.c.created_at >= moment)
+    return connection.execute(made).scalar_one()
 
 
 def free_at(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.items import store_draft
 from ledger.throttle import Exhausted, Reserved, free_at, reserve_solutions
 
 DAY = timedelta(hours=24)
@@ -25,6 +26,7 @@ def ask(ledger, make):
             ledger, tenant=tenant, batch_id=batch, count=count, limit=5, window=DAY, now=now
         )
 
+    reserve.batches = batches
     return reserve
 
 
@@ -39,11 +41,39 @@ def test_the_window_is_full_at_its_limit_until_it_frees(ask, make):
     assert ask(3, 3, minutes=day) == Reserved(3)
 
 
-def test_a_batch_keeps_its_reservation(ask):
+def test_a_batch_keeps_its_reservation(ask, make):
     """Asked again, by a batch that was interrupted, the same slots are not taken twice."""
     assert ask(1, 5) == Reserved(5)
     assert ask(1, 5, minutes=10) == Reserved(5)
-    assert ask(1, 5, minutes=3 * 24 * 60) == Reserved(5)
+    assert ask(2, 1, minutes=20) == Exhausted(make.now + DAY)
+
+
+def test_a_reservation_older_than_the_window_is_counted_anew(ask, make):
+    """Interrupted before it made anything and resumed days later, a batch takes room of the window it works in."""
+    day = 24 * 60
+    assert ask(1, 5) == Reserved(5)
+    assert ask(1, 5, minutes=2 * day) == Reserved(5)
+    assert ask(2, 1, minutes=2 * day + 1) == Exhausted(make.now + 3 * DAY)
+
+
+def test_a_reservation_is_not_larger_than_what_was_reserved(ask, make):
+    """A batch that wants more than it reserved is asked to fit again; what it has keeps counting until then."""
+    assert ask(1, 2) == Reserved(2)
+    assert ask(2, 2) == Reserved(2)
+    assert ask(1, 4, minutes=10) == Exhausted(make.now + DAY)
+    assert ask(1, 3, minutes=10) == Reserved(3)
+    assert ask(3, 1, minutes=20) == Exhausted(make.now + DAY)
+
+
+def test_what_a_batch_has_made_counts_beside_what_it_still_wants(ask, ledger, make):
+    """Two of three made: one more is its own, two more are not."""
+    assert ask(1, 3) == Reserved(3)
+    for number in range(2):
+        draft = make.draft(f"solution.{number}", stage="solutions", kind="solution", form="document")
+        store_draft(ledger, ask.batches[1], draft, make.now)
+    assert ask(1, 1, minutes=1) == Reserved(1)
+    assert ask(2, 2, minutes=1) == Reserved(2)
+    assert ask(1, 2, minutes=1) == Exhausted(make.now + DAY)
 
 
 def test_tenants_have_windows_of_their_own(ask):
