@@ -4,7 +4,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import ObjectNotFound
 
-from flows.lane import MODEL_LIMIT
+from flows.slots import MODEL_LIMIT
 from tasks.settings import Settings
 
 

@@ -1,88 +1,23 @@
-"""The lane: forms batches out of what is pending, and processes all that is ready, many at a time."""
+"""The lane: processes all that is ready, the urgent first, many batches at a time."""
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import cast
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.concurrency.asyncio import concurrency
 from prefect.states import Completed
 
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
+from flows.forming import LOOK_EVERY, Watch, form_meanwhile
 from flows.process_batch import run_batch
+from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
-from ledger.batches import create_batches
 from ledger.claims import claim_next
-from ledger.due import count_ready, release_due
-from ledger.pools import low_events, pending_events, topic_counts
-from ledger.promotions import promote_events
-from tasks.batching import closing_now, plan_batches
+from ledger.due import count_ready
 from tasks.outcome import Outcome
-from tasks.promotion import promoted_events
-from tasks.runtime import Runtime, current_runtime, runtime
-from tasks.trends import Burst, find_bursts
-
-MODEL_LIMIT = "penstock-model-requests"
-
-
-@dataclass(frozen=True)
-class Formed:
-    """What a round of batching did."""
-
-    promoted: int
-    created: int
-    released: int
-
-
-@flow(name="form batches", flow_run_name="form batches", persist_result=False)
-async def form_batches(flush: bool = False) -> Formed:
-    """Watch trends, promote bursts, and close the batches that are due.
-
-    Args:
-        flush: Close every open pool now, however young and small.
-    """
-    async with runtime() as run:
-        promoted = await promote_bursts()
-        created = await close_batches(flush=flush)
-        released = await asyncio.to_thread(release_due, run.ledger, run.clock())
-        get_run_logger().info(
-            "%d events promoted, %d batches closed, %d resumed", promoted, created, released
-        )
-        return Formed(promoted, created, released)
-
-
-@task(name="trend analysis", task_run_name="trend analysis", cache_policy=NO_CACHE, persist_result=False)
-async def promote_bursts() -> int:
-    """Raise LOW events to HIGH where their topic bursts against its own history; returns how many."""
-    run = current_runtime()
-    bursts = find_bursts(await asyncio.to_thread(topic_counts, run.ledger))
-    return sum([await promote(burst, run) for burst in bursts])
-
-
-async def promote(burst: Burst, run: Runtime) -> int:
-    """Promote the LOW events of one burst, with the evidence beside them."""
-    waiting = await asyncio.to_thread(low_events, run.ledger)
-    seqs = promoted_events(waiting, burst)
-    evidence = {"explanation": burst.explanation, "p_value": burst.p_adjusted}
-    return await asyncio.to_thread(
-        promote_events, run.ledger, burst.tenant, burst.topic, seqs, evidence, run.clock()
-    )
-
-
-@task(name="close batches", task_run_name="close batches", cache_policy=NO_CACHE, persist_result=False)
-async def close_batches(*, flush: bool) -> int:
-    """Apply the batching policy to what is pending; returns how many batches are new."""
-    run = current_runtime()
-    policy = run.settings.batching
-    pending = await asyncio.to_thread(pending_events, run.ledger)
-    plans = await asyncio.to_thread(
-        plan_batches, pending, closing_now(policy) if flush else policy, run.clock()
-    )
-    return await asyncio.to_thread(create_batches, run.ledger, plans, run.clock())
+from tasks.runtime import Runtime, runtime
 
 
 @flow(
@@ -93,18 +28,18 @@ async def close_batches(*, flush: bool) -> int:
 )
 async def process_ready_batches() -> State[None]:
     """Claim and process every READY batch, the urgent first and no tenant before its turn."""
-    async with (
-        runtime() as run,
-        concurrency(MODEL_LIMIT, occupy=run.settings.model_requests_in_flight, strict=True),
-    ):
+    async with runtime() as run, model_slots(run.settings):
         outcomes: list[Outcome] = []
-        ready = await asyncio.to_thread(count_ready, run.ledger)
+        ready, watch = await asyncio.to_thread(count_ready, run.ledger), Watch(looked_at=run.clock())
         running: set[asyncio.Task[State[None]]] = set()
         try:
             await start_batches(running, outcomes, run)
             bar = await artifacts.start_progress(ready, run.clock())
             while running:
-                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                _, running = await asyncio.wait(
+                    running, timeout=LOOK_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+                )
+                await form_meanwhile(watch, run)
                 await start_batches(running, outcomes, run)
                 await bar.show(len(outcomes), max(ready, len(outcomes) + len(running)), run.clock())
         finally:

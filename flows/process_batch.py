@@ -6,15 +6,18 @@ from contextlib import asynccontextmanager, suppress
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from contracts.batches import BatchState, BatchWork
 from flows import artifacts
 from flows.pipelines import pipeline_named
+from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from ledger.claims import claim, release_lease, renew_lease
-from ledger.errors import IllegalTransitionError, LeaseLostError
+from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
@@ -23,6 +26,9 @@ from tasks.produce import caller_for
 from tasks.runtime import Runtime, current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
+
+RENEWALS = 3
+"""How often a lease is renewed in the time it runs."""
 
 
 async def process(work: BatchWork) -> Outcome:
@@ -114,19 +120,42 @@ async def recorded_stage(context: BatchContext, stage: Stage) -> AsyncIterator[N
 
 @asynccontextmanager
 async def kept_lease(work: BatchWork) -> AsyncIterator[None]:
-    """Renew the batch's lease for as long as the block runs."""
+    """Renew the batch's lease for as long as the block runs; LeaseLostError ends it when another worker has it."""
+    block = asyncio.current_task()
     renewing = asyncio.create_task(_renew(work))
+
+    def stop(_: asyncio.Task[None]) -> None:
+        block.cancel()  # type: ignore[union-attr] # a coroutine runs in a task
+
+    renewing.add_done_callback(stop)
     try:
         yield
+    except asyncio.CancelledError:
+        if not renewing.done():
+            raise
+        block.uncancel()  # type: ignore[union-attr]
+        renewing.result()
     finally:
+        renewing.remove_done_callback(stop)
         renewing.cancel()
 
 
 async def _renew(work: BatchWork) -> None:
+    """Renew until told otherwise. A ledger that cannot be reached is asked again while the lease still runs."""
     run = current_runtime()
+    held_until = run.clock() + run.settings.lease
     while True:
-        await asyncio.sleep(run.settings.lease_s / 3)
-        await asyncio.to_thread(renew_lease, run.ledger, [work.lease], run.clock() + run.settings.lease)
+        await asyncio.sleep(run.settings.lease_s / RENEWALS)
+        until = run.clock() + run.settings.lease
+        try:
+            held = await asyncio.to_thread(renew_lease, run.ledger, [work.lease], until)
+        except DatabaseError:
+            if run.clock() >= held_until:
+                raise
+            continue
+        if not held:
+            raise LeaseLostError(f"{work.batch.id} is held by another worker now, or may be")
+        held_until = until
 
 
 def as_state(outcome: Outcome) -> State[None]:
@@ -152,12 +181,12 @@ async def run_batch(title: str, work: BatchWork, outcomes: list[Outcome]) -> Sta
 
 @flow(name="process batch", flow_run_name="{batch}", task_runner=EventLoopTaskRunner(), persist_result=False)
 async def process_batch(batch: str) -> State[None]:
-    """Process one READY batch as a flow run of its own; one that somebody else has is left alone.
+    """Process one READY batch as a flow run of its own, once the model's slots are free; one taken is left alone.
 
     Args:
         batch: The batch's id, as `penstock status` shows it.
     """
-    async with runtime() as run:
+    async with runtime() as run, model_slots(run.settings):
         work = await asyncio.to_thread(
             claim,
             run.ledger,
@@ -169,5 +198,12 @@ async def process_batch(batch: str) -> State[None]:
         )
         if work is None:
             return Completed(name="Nothing to do", message=f"{batch} is not READY")
+        await name_this_run(work.batch.label)
         get_run_logger().info("processing %s: %d events", work.batch.label, work.batch.size)
         return as_state(await process(work))
+
+
+async def name_this_run(name: str) -> None:
+    """Give the flow run the name of its batch, which is known only once it is claimed."""
+    async with get_client() as client:
+        await client.update_flow_run(flow_run.id, name=name)

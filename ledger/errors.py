@@ -1,6 +1,11 @@
 """What can go wrong with a ledger, each with what to do about it."""
 
+from sqlalchemy.exc import OperationalError
+
 from contracts.errors import OperatorError
+
+DatabaseError = OperationalError
+"""What any function of the ledger raises when the database fails beneath it: locked, full, gone."""
 
 
 class LedgerError(OperatorError):

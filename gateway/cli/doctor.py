@@ -119,7 +119,7 @@ def _prefect(settings: Settings) -> list[Finding]:
 
 def _limits(settings: Settings, service: Service) -> Finding:
     """A run takes its slots as one block: a limit below it would let none begin."""
-    from flows.lane import MODEL_LIMIT
+    from flows.slots import MODEL_LIMIT
 
     try:
         answer = httpx.get(f"{service.url}/v2/concurrency_limits/{MODEL_LIMIT}", timeout=5)

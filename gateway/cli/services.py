@@ -59,7 +59,8 @@ async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
     """Look for work every second; at the end, all that the server is to know has reached it."""
     from deployments.limits import ensure_limits
     from deployments.sent import all_sent
-    from flows.rounds import Watch, has_work, work
+    from flows.forming import Watch
+    from flows.rounds import has_work, work
 
     await prepared(ensure_limits(settings))
     watch = Watch()

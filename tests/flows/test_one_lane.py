@@ -12,7 +12,8 @@ import pytest
 from contracts.batches import BatchState
 from contracts.deliverables import Deliverable
 from contracts.events import Kind
-from flows.lane import form_batches, process_ready_batches
+from flows.forming import form_batches
+from flows.lane import process_ready_batches
 from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import due_messages, list_deliverables

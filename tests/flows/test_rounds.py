@@ -11,10 +11,11 @@ import flywheel
 from contracts.batches import BatchState, Scope
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
 from contracts.events import Priority
+from flows.forming import Watch, form_batches
 from flows.intake import ingest_files
 from flows.lake import refresh_lake
-from flows.lane import form_batches, process_ready_batches
-from flows.rounds import Watch, has_work, work, work_round
+from flows.lane import process_ready_batches
+from flows.rounds import has_work, work, work_round
 from ledger.batches import create_batches, list_batches
 from ledger.deliveries import commit_batch
 from ledger.engine import close_ledger, open_ledger

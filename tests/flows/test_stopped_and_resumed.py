@@ -8,13 +8,17 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.batches import BatchState
-from flows.lane import MODEL_LIMIT, form_batches, process_ready_batches
+from contracts.batches import BatchState, Scope
+from contracts.events import Priority
+from flows.forming import form_batches
+from flows.lane import process_ready_batches
 from flows.process_batch import kept_lease, process_batch
+from flows.slots import MODEL_LIMIT
 from ledger.batches import batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
 from ledger.due import release_due
+from ledger.errors import DatabaseError, LeaseLostError
 from ledger.work import calls_in_doubt, read_items
 from tasks.runtime import runtime
 
@@ -182,10 +186,11 @@ class PausingClock:
         return self.clock()
 
 
-def test_a_lost_lease_leaves_the_second_workers_result_alone(make_world, ledger_url, ledger, fill, clock):
+def test_a_lost_lease_leaves_the_second_workers_result_alone(
+    make_world, prefect_slots, ledger_url, ledger, fill, clock
+):
     """Paused beyond its lease, a worker wakes, finds its batch done by another, and writes and delivers nothing."""
-    world = make_world(ledger_url)
-    sleepy = make_world(ledger_url)
+    world, sleepy = (make_world(ledger_url, model_requests_in_flight=prefect_slots // 2) for _ in range(2))
     sleepy.clock = PausingClock(clock)
     batch = fill.ready(ledger, TEXTS)
 
@@ -240,12 +245,72 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(make_world, fill):
     assert release_due(world.ledger, world.clock.now + timedelta(seconds=0.03)) == 1
 
 
+def test_a_worker_that_has_lost_its_lease_stops_its_work(make_world, fill):
+    """At its next renewal it finds another in its place, and the block ends there instead of paying for nothing."""
+    world = make_world()
+    work = fill.claimed(world.ledger, TEXTS)
+    often = world.settings.model_copy(update={"lease_s": 0.03})
+
+    async def working():
+        async with runtime(often, clock=world.clock), kept_lease(work):
+            world.clock.advance(minutes=10)
+            assert release_due(world.ledger, world.clock.now) == 1
+            await asyncio.Event().wait()
+
+    with pytest.raises(LeaseLostError, match="held by another worker"):
+        asyncio.run(working())
+
+
+def test_a_lease_outlives_a_ledger_that_fails_for_a_moment(make_world, fill):
+    """A renewal that the database refuses is asked again; one that it refuses until the lease is over ends the work."""
+    world = make_world()
+    work = fill.claimed(world.ledger, TEXTS)
+    often = world.settings.model_copy(update={"lease_s": 0.03})
+
+    def rename(old, new):
+        with world.ledger.begin() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+
+    async def working():
+        async with runtime(often, clock=world.clock), kept_lease(work):
+            rename("batches", "gone")
+            await asyncio.sleep(0.1)  # several renewals fail, in no time by the clock they go by
+            world.clock.advance(hours=1)
+            await asyncio.Event().wait()
+
+    with pytest.raises(DatabaseError, match="batches"):
+        asyncio.run(working())
+    rename("gone", "batches")
+
+
+def test_what_comes_while_a_lane_is_at_work_does_not_wait_for_its_end(make_world, fill):
+    """Events that fill a pool meanwhile are batched and processed by the same lane, and what has become due too."""
+    world = make_world()
+    fill.ready(world.ledger, TEXTS)
+    dead = fill.claimed(world.ledger, TEXTS, tenant="other-co")
+
+    async def meanwhile():
+        running = asyncio.create_task(process_ready_batches(return_state=True))
+        while not world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
+            await asyncio.sleep(0.01)
+        threshold = world.settings.batching.of(Scope.TENANT).at(Priority.HIGH).threshold
+        texts = [f"{TEXTS[0]} Ticket {number}." for number in range(threshold)]
+        fill.take_in(world.ledger, fill.events(texts, tenant="urgent-co"))
+        world.clock.advance(minutes=10)
+        return await running
+
+    assert world.run(meanwhile).is_completed()
+    assert world.batch(dead.batch.id).state is BatchState.DONE
+    urgent = world.rows("SELECT count(*) FROM batches WHERE tenant = 'urgent-co' AND state = 'DONE'")
+    assert urgent == [(1,)]
+
+
 def test_a_flow_run_of_its_own_processes_one_batch_once(world, fill, api):
     """By the batch's id: done the first time, nothing to do the second, nor for a batch that is not there."""
     batch = fill.ready(world.ledger, TEXTS)
     first = world.run(lambda: process_batch(batch, return_state=True))
     assert (first.is_completed(), first.name) == (True, "Completed")
-    assert api.flow_run(first.state_details.flow_run_id).name == batch
+    assert api.flow_run(first.state_details.flow_run_id).name == world.batch(batch).label
     asked = len(world.offline.requests)
     for unready in (batch, "b-nobody"):
         again = world.run(lambda one=unready: process_batch(one, return_state=True))
