@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
 from ledger.engine import Ledger
@@ -80,6 +80,21 @@ def settle(connection: Connection, call_id: str, outcome: Reply | CallFailure, n
             raise UnknownCallError(
                 f"no call has the id {call_id!r}: record it with begin_call before it leaves"
             )
+
+
+def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
+    """How many requests for the generation of an item have begun, whatever came of them."""
+    made = (
+        select(func.count())
+        .select_from(model_calls)
+        .where(
+            model_calls.c.batch_id == batch_id,
+            model_calls.c.item == item,
+            model_calls.c.purpose == Purpose.GENERATE,
+        )
+    )
+    with reading(ledger) as connection:
+        return connection.execute(made).scalar_one()
 
 
 def calls_in_doubt(ledger: Ledger) -> tuple[CallIdentity, ...]:

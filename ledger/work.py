@@ -1,6 +1,6 @@
 """What a running batch writes down as it goes: calls, drafts, verdicts, stages. One short transaction each."""
 
-from ledger.calls import begin_call, calls_in_doubt, settle_call
+from ledger.calls import begin_call, calls_in_doubt, count_attempts, settle_call
 from ledger.items import (
     Draft,
     ScoreRow,
@@ -22,6 +22,7 @@ __all__ = [
     "Verdict",
     "begin_call",
     "calls_in_doubt",
+    "count_attempts",
     "finish_stage",
     "read_items",
     "read_stages",

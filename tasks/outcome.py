@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from contracts.batches import Batch, BatchState, BatchWork
+from ledger.batches import batch_history
 from ledger.costs import item_costs
 from ledger.dead_letters import DeadLetter, bury
+from ledger.engine import Ledger
 from ledger.errors import LeaseLostError
 from ledger.transitions import settle_batch
+from ledger.work import count_attempts
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
 from tasks.diagnosis.redact import redact
@@ -64,7 +67,8 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     if isinstance(error, LeaseLostError):
         return Outcome(work.batch, BatchState.RUNNING, str(error))
     stop = _meaning(error, runtime)
-    context = _failure_context(work, stage, error)
+    attempts = await asyncio.to_thread(_attempts, work, error, runtime.ledger)
+    context = _failure_context(work, stage, error, attempts)
     report = describe_failure(error, context)
     now = runtime.clock()
     resume_at = stop.resume_at or (now + stop.resume_after if stop.resume_after else None)
@@ -88,7 +92,7 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     if stop.state is BatchState.DEAD:
         spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
         total = sum(spent.values(), Decimal(0))
-        letter = _letter(work, report, error, diagnosis, total, context.secrets, runtime)
+        letter = _letter(work, report, error, diagnosis, total, context, runtime)
         await asyncio.to_thread(bury, runtime.ledger, letter)
     return Outcome(work.batch, stop.state, report.message or report.error, diagnosis)
 
@@ -105,7 +109,14 @@ def _meaning(error: Exception, runtime: Runtime) -> _Stop:
             return _Stop(BatchState.DEAD)
 
 
-def _failure_context(work: BatchWork, stage: str, error: Exception) -> FailureContext:
+def _attempts(work: BatchWork, error: Exception, ledger: Ledger) -> int:
+    """The requests for the item that could not be made; for any other error, how often the batch was run."""
+    if isinstance(error, GenerationError):
+        return max(1, count_attempts(ledger, work.batch.id, error.item))
+    return sum(move.to_state is BatchState.RUNNING for move in batch_history(ledger, work.batch.id))
+
+
+def _failure_context(work: BatchWork, stage: str, error: Exception, attempts: int) -> FailureContext:
     batch = work.batch
     return FailureContext(
         stage=stage,
@@ -113,7 +124,7 @@ def _failure_context(work: BatchWork, stage: str, error: Exception) -> FailureCo
         tenant=batch.tenant,
         level=str(batch.level),
         scope=str(batch.scope),
-        attempts=1,
+        attempts=attempts,
         findings=_findings(error) if isinstance(error, GateClosedError) else (),
     )
 
@@ -131,7 +142,7 @@ def _letter(
     error: Exception,
     diagnosis: Diagnosis | None,
     spent: Decimal,
-    secrets: tuple[str, ...],
+    context: FailureContext,
     runtime: Runtime,
 ) -> DeadLetter:
     return DeadLetter(
@@ -142,10 +153,10 @@ def _letter(
         error=error.failure.error if isinstance(error, GenerationError) else report.error,
         message=report.message,
         traceback=report.traceback,
-        prompt=redact(error.prompt, secrets) if isinstance(error, GenerationError) else None,
+        prompt=redact(error.prompt, context.secrets) if isinstance(error, GenerationError) else None,
         diagnosis=diagnosis.model_dump(mode="json") if diagnosis else {},
         cost_usd=spent,
-        attempts=1,
+        attempts=context.attempts,
         at=runtime.clock(),
         payload=[event.id for event in work.events],
     )

@@ -15,7 +15,7 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, err, out, print_json, print_lines, print_pairs
 from gateway.cli.start import start_services
 from gateway.cli.summary import print_summary
-from gateway.cli.work import work_with_progress
+from gateway.cli.work import end_with_attention, print_stopped, work_with_progress
 from ledger.deliveries import list_deliverables
 from ledger.status import gate_failures, status
 from tasks.settings import Settings
@@ -47,21 +47,23 @@ def run_demo(*, as_json: bool) -> None:
     links = _links(settings, prefect)
     if as_json:
         print_json({"ingest": counts._asdict(), "run": did, "status": total, "wall_s": wall_s, "look": links})
+        end_with_attention(did)
         return
     print_summary("Penstock has processed the sample events", {**total, "wall_s": wall_s})
     if not did["batches"]["total"]:
         out.print("\nAll of it was done before: nothing was worked on, or paid for, twice.")
     _print_failures(failures)
+    print_stopped(did, "DEAD", "HELD", "PENDING")
     names = {"prefect_ui": "Prefect UI", "deliverables": "Deliverables", "report": "Report"}
     print_lines("Where to look", [(names[name], link) for name, link in links.items()])
     refused = failures[0]["batch"] if failures else None
     print_lines("What to do next", _next_commands(latest[0].id if latest else None, refused))
+    end_with_attention(did)
 
 
 def _print_failures(failures: list[dict[str, Any]]) -> None:
     """What the judge refused: a line an item and criterion, with the judge's reason."""
     if not failures:
-        out.print("\nThe judge refused nothing.")
         return
     more = "" if len(failures) <= SHOWN else f", of {len(failures)}"
     print_pairs(

@@ -17,7 +17,7 @@ from tasks.settings import Settings
 
 
 def run_work(*, until_idle: bool, flush: bool, as_json: bool) -> None:
-    """Work, then print what this run did; exit code 1 when batches ended as dead letters."""
+    """Work, then print what this run did; exit code 1 when batches are dead letters or held by an outage."""
     settings, _ = start_services()
     done = work_with_progress(settings, until_idle=until_idle, flush=flush)
     if as_json:
@@ -25,7 +25,12 @@ def run_work(*, until_idle: bool, flush: bool, as_json: bool) -> None:
     else:
         print_summary("This run", done)
         _print_left(settings, done)
-    if done["batches"]["by_state"].get("DEAD"):
+    end_with_attention(done)
+
+
+def end_with_attention(done: dict[str, Any]) -> None:
+    """Exit with code 1 where somebody has to look: batches that are dead, or held because a judge is out."""
+    if done["batches"]["by_state"].keys() & {"DEAD", "HELD"}:
         raise SystemExit(int(ExitCode.ATTENTION))
 
 
@@ -58,9 +63,21 @@ def _print_left(settings: Settings, done: dict[str, Any]) -> None:
         waiting = collecting(ledger)
     if waiting:
         out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
-    if done["batches"]["by_state"].get("FAILED"):
-        out.print(
-            "\nThe judge refused some batches; `penstock status` lists them, `penstock status BATCH` says why."
-        )
-    if done["batches"]["by_state"].get("DEAD"):
-        out.print("\nSome batches could not be processed; `penstock dlq list` says which and why.")
+    print_stopped(done, *STOPPED)
+
+
+STOPPED = {
+    "FAILED": "The judge refused some batches; `penstock status` lists them, `penstock status BATCH` says why.",
+    "DEAD": "Some batches could not be processed; `penstock dlq list` says which and why.",
+    "HELD": "Some batches are held because they could not be judged; they try again by themselves while "
+    "`penstock up` or `penstock run` works, and `penstock status BATCH` says when and why.",
+    "PENDING": "Some batches wait because their tenants have used their solutions; they go on by themselves while "
+    "`penstock up` or `penstock run` works, and `penstock status BATCH` says when.",
+}
+
+
+def print_stopped(done: dict[str, Any], *states: str) -> None:
+    """A line for each of these ways in which batches stopped short of done."""
+    for state in states:
+        if done["batches"]["by_state"].get(state):
+            out.print(f"\n{STOPPED[state]}")

@@ -318,6 +318,16 @@ def test_a_flow_run_of_its_own_processes_one_batch_once(world, fill, api):
     assert len(world.offline.requests) == asked
 
 
+def test_a_dead_letter_counts_the_requests_that_were_made(make_world, fill):
+    """A model that is overloaded at every attempt: the letter says how many there were, as the wire saw them."""
+    world = make_world(retry_delays_s=(0.0, 0.0, 0.0))
+    fill.ready(world.ledger, TEXTS)
+    world.offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "overloaded"}}])
+    assert world.run(lane).message == "1 DEAD"
+    (letter,) = list_letters(world.ledger)
+    assert letter.attempts == 4 == world.offline.counts["InsightReport"]
+
+
 def test_a_batch_of_an_unknown_pipeline_is_dead_by_name(world, fill):
     """An error nobody planned for ends in a state, a letter and a diagnosis, not in a crash of the lane."""
     batch = fill.ready(world.ledger, TEXTS, pipeline="nowhere")
