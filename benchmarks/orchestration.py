@@ -199,7 +199,7 @@ def seed(settings: Any, batches: int) -> None:
     ledger, now = open_ledger(settings.ledger_url), datetime.now(UTC)
     events = [_event(tenant, number, now) for number in range(10) for tenant in range(batches)]
     prepared = [
-        prepare_event(event, event.model_dump_json(), tokens=40, pipeline="insights", line=line)
+        prepare_event(event, event.model_dump_json(), raw=b"{}", tokens=40, pipeline="insights", line=line)
         for line, event in enumerate(events, 1)
     ]
     record_intake(ledger, "bench", prepared, [], now)

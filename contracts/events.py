@@ -79,9 +79,13 @@ def event_key(tenant: str, source: str, event_id: str) -> bytes:
     return blake2b(f"{tenant}\x00{source}\x00{event_id}".encode(), digest_size=16).digest()
 
 
-def content_hash(event: Event) -> bytes:
-    """16 bytes over everything that was said, in canonical JSON: tells a duplicate from a conflict."""
-    said = (event.type, event.time, event.user, event.data)
+def content_hash(event: Event, stated: tuple[object, ...] = ()) -> bytes:
+    """16 bytes over everything that was said, in canonical JSON: tells a duplicate from a conflict.
+
+    `stated` is what the source itself said of priority, feature and topic. What a mapping decided of them is no
+    part of it: the same event is a duplicate after the mapping was edited, too.
+    """
+    said = (event.type, event.time, event.user, event.data, *stated)
     text = orjson.dumps(said, option=_CANONICAL)
     return blake2b(text, digest_size=16).digest()
 

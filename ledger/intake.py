@@ -46,18 +46,29 @@ class PreparedEvent(NamedTuple):
     id: str
     source: str
     line: int
+    raw: bytes
 
 
-def prepare_event(event: Event, payload: str, *, tokens: int, pipeline: str, line: int) -> PreparedEvent:
+def prepare_event(
+    event: Event,
+    payload: str,
+    *,
+    tokens: int,
+    pipeline: str,
+    line: int,
+    raw: bytes,
+    stated: tuple[object, ...] = (),
+) -> PreparedEvent:
     """What the ledger keeps of an event: all that is known before it is asked.
 
     `payload` is the event's JSON, `tokens` its estimated size in a prompt, `pipeline` the one it goes to,
-    `line` its 1-based position in its origin. TypeError for data that JSON cannot hold.
+    `line` its 1-based position in its origin, `raw` the message as it came, `stated` as for `content_hash`.
+    TypeError for data that JSON cannot hold.
     """
     tenant, source, time = event.tenant, event.source, event.time
     return PreparedEvent(
         event_key(tenant, source, event.id),
-        content_hash(event),
+        content_hash(event, stated),
         tenant,
         event.user,
         _KINDS[event.type],
@@ -70,6 +81,7 @@ def prepare_event(event: Event, payload: str, *, tokens: int, pipeline: str, lin
         event.id,
         source,
         line,
+        raw,
     )
 
 
@@ -162,7 +174,8 @@ _COLUMNS = ("seq", "accepted_at", "schema_version", *PreparedEvent._fields[:_KEP
 def _conflict(origin: str, one: PreparedEvent) -> Rejection:
     """The rejection of an event whose id was used before for something else."""
     reason = f"the id {one.id!r} from {one.source!r} already exists with other content"
-    return Rejection(origin=origin, line=one.line, reason=reason, raw=one.payload, tenant=one.tenant)
+    raw = one.raw.decode(errors="backslashreplace")
+    return Rejection(origin=origin, line=one.line, reason=reason, raw=raw, tenant=one.tenant)
 
 
 def _record_rejections(connection: Connection, refused: list[Rejection], now: datetime) -> None:

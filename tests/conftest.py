@@ -181,7 +181,7 @@ def clock() -> Clock:
 
 
 def _prepared(event, pipeline, line) -> PreparedEvent:
-    return prepare_event(event, event.model_dump_json(), tokens=40, pipeline=pipeline, line=line)
+    return prepare_event(event, event.model_dump_json(), raw=b"{}", tokens=40, pipeline=pipeline, line=line)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """From a record to an event, as the mapping declares. Compiled once, then run for every event."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -21,6 +21,13 @@ FIELDS: Final = tuple(Fields.model_fields)
 _VERSIONS: Final = {"specversion": "1.0", "schema_version": EVENT_SCHEMA_VERSION}
 
 
+class Reading(NamedTuple):
+    """An event, and its priority, feature and topic as its record stated them: None where the mapping decided."""
+
+    event: Event
+    stated: tuple[object, object, object]
+
+
 class Mapper:
     """Makes events of records by one mapping."""
 
@@ -36,6 +43,10 @@ class Mapper:
 
     def event(self, record: Record) -> Event:
         """The event a record describes; RecordError with the reason where it describes none."""
+        return self.read(record).event
+
+    def read(self, record: Record) -> Reading:
+        """The event a record describes, and what it stated itself; RecordError where it describes none."""
         _check_versions(record)
         values = list(map(record.get, self._names))
         for at, first in self._others:
@@ -52,10 +63,11 @@ class Mapper:
             "user": user or None,
             "data": self._data(data, record),
         }
-        fields["priority"] = self._priority(priority) or plan.priority(fields)
+        stated = self._priority(priority)
+        fields["priority"] = stated or plan.priority(fields)
         fields["feature"] = feature or plan.feature
         fields["topic"] = topic or plan.topic(fields)
-        return _validated(fields)
+        return Reading(_validated(fields), (stated, feature or None, topic or None))
 
     def pipeline(self, kind: Kind) -> str:
         """The pipeline that works on events of a kind."""

@@ -2,9 +2,9 @@
 
 import orjson
 
-from contracts.events import Event, Rejection
+from contracts.events import Rejection
 from ledger.intake import PreparedEvent, prepare_event
-from tasks.sources.mapper import Mapper
+from tasks.sources.mapper import Mapper, Reading
 from tasks.sources.records import RawRecord, RecordError
 from tasks.sources.text import CHARACTERS_PER_TOKEN
 
@@ -14,22 +14,29 @@ def outcome_of(record: RawRecord, origin: str, mapper: Mapper) -> PreparedEvent 
     if record.value is None:
         return _rejection(record, origin, record.problem or "the record is empty")
     try:
-        event = mapper.event(record.value)
-        return prepare(event, mapper.pipeline(event.type), record.line)
+        reading = mapper.read(record.value)
+        return prepare(reading, mapper.pipeline(reading.event.type), record.line, record.raw)
     except RecordError as error:
         return _rejection(record, origin, str(error))
 
 
-def prepare(event: Event, pipeline: str, line: int) -> PreparedEvent:
+def prepare(reading: Reading, pipeline: str, line: int, raw: bytes) -> PreparedEvent:
     """The event with its identity, content hash, JSON and size; RecordError where it cannot be kept.
 
     Its tokens are estimated from its whole JSON, which is about what a prompt shows of it and rather more.
     """
     try:
         # As a text at once: the bytes orjson gives hold on to a buffer several times their length.
-        payload = orjson.dumps(vars(event)).decode()
-        tokens = len(payload) // CHARACTERS_PER_TOKEN
-        return prepare_event(event, payload, tokens=tokens, pipeline=pipeline, line=line)
+        payload = orjson.dumps(vars(reading.event)).decode()
+        return prepare_event(
+            reading.event,
+            payload,
+            tokens=len(payload) // CHARACTERS_PER_TOKEN,
+            pipeline=pipeline,
+            line=line,
+            raw=raw,
+            stated=reading.stated,
+        )
     except TypeError as error:
         raise RecordError(f"data cannot be kept as JSON: {error}") from None
 

@@ -39,7 +39,14 @@ class Make:
 
     def prepared(self, event, line=1) -> PreparedEvent:
         """The event as intake hands it over."""
-        return prepare_event(event, event.model_dump_json(), tokens=40, pipeline="insights", line=line)
+        return prepare_event(
+            event,
+            event.model_dump_json(),
+            raw=f"{event.id} as it came".encode(),
+            tokens=40,
+            pipeline="insights",
+            line=line,
+        )
 
     def take_in(self, ledger, events, now=NOW) -> list[int]:
         """Record the events; their ledger numbers, which follow the order of intake."""

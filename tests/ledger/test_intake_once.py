@@ -31,7 +31,7 @@ def test_an_id_used_for_other_content_is_a_rejection_on_record(ledger, make):
     latest, earlier = read_rejections(ledger, 10)
     assert (latest.origin, earlier.origin) == ("b", "a")
     assert latest.reason == "the id '7' from 'test' already exists with other content"
-    assert (latest.line, latest.tenant, latest.raw) == (3, "acme", other.payload)
+    assert (latest.line, latest.tenant, latest.raw) == (3, "acme", "7 as it came")
 
 
 def test_a_rejection_keeps_the_raw_text_whatever_it_holds(ledger, make):

@@ -33,7 +33,8 @@ def take_in(ledger, _number):
             for number in range(start, start + 50)
         ]
         prepared = [
-            prepare_event(one, one.model_dump_json(), tokens=1, pipeline="i", line=1) for one in chunk
+            prepare_event(one, one.model_dump_json(), raw=b"{}", tokens=1, pipeline="i", line=1)
+            for one in chunk
         ]
         counts.append(record_intake(ledger, "test", prepared, [], NOW))
     return {

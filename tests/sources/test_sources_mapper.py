@@ -211,12 +211,13 @@ def test_fields_may_lie_deeper_and_have_several_names(mapping, record):
 
 def test_what_is_prepared_is_the_event_its_key_and_its_hash(mapper, record):
     """The ledger gets the event's own JSON, the contracts' key and hash, and a size of at least one token."""
-    event = mapper.event(record(time="2024-05-01T10:00:00.5Z", user="ünï"))
-    prepared = prepare(event, mapper.pipeline(event.type), 9)
+    reading = mapper.read(record(time="2024-05-01T10:00:00.5Z", user="ünï", topic="phones"))
+    event = reading.event
+    prepared = prepare(reading, mapper.pipeline(event.type), 9, b"raw")
     assert Event.model_validate_json(prepared.payload) == event
     assert prepared.key == event_key("acme", "app", "1")
-    assert prepared.content_hash == content_hash(event)
-    assert (prepared.pipeline, prepared.line) == ("insights", 9)
+    assert prepared.content_hash == content_hash(event, reading.stated)
+    assert (prepared.pipeline, prepared.line, prepared.raw) == ("insights", 9, b"raw")
     assert prepared.tokens == len(prepared.payload) // 4
 
 
@@ -226,7 +227,21 @@ def test_data_nested_beyond_what_can_be_written_is_refused(mapper, record):
     for _ in range(400):
         data = {"a": data}
     with pytest.raises(RecordError, match="data cannot be kept as JSON"):
-        prepare(mapper.event(record(data=data)), "insights", 1)
+        prepare(mapper.read(record(data=data)), "insights", 1, b"")
+
+
+@pytest.mark.parametrize("said", [{"priority": "low"}, {"feature": "web"}, {"topic": "phones"}])
+def test_what_a_source_states_is_content_and_what_the_mapping_decides_is_not(mapping, mapper, record, said):
+    """The same id with another stated priority, feature or topic conflicts; after other rules it is the same."""
+    without, stated = mapper.read(record()), mapper.read(record(**said))
+    assert content_hash(without.event, without.stated) != content_hash(stated.event, stated.stated)
+    kinds = {
+        kind: rules.model_copy(update={"rules": (), "priority": Priority.LOW, "feature": "other"})
+        for kind, rules in mapping.kinds.items()
+    }
+    edited = Mapper(mapping.model_copy(update={"kinds": kinds})).read(record())
+    assert edited.event.priority is Priority.LOW
+    assert content_hash(edited.event, edited.stated) == content_hash(without.event, without.stated)
 
 
 names = st.sampled_from(
