@@ -37,6 +37,7 @@ def _deliverable(
     context: BatchContext, item: Item, stored: StoredItem, cost: Decimal, now: datetime
 ) -> Deliverable:
     spec, batch = item.spec, context.batch
+    sources = context.events if spec.event is None else (context.events[spec.event - 1],)
     return Deliverable(
         id=deliverable_id(batch.id, spec.name),
         batch=batch.id,
@@ -49,7 +50,7 @@ def _deliverable(
         content=item.content.model_dump(mode="json"),
         scores=dict(item.scores),
         provenance=Provenance(
-            events=tuple(event.id for event in context.events),
+            events=tuple(event.id for event in sources),
             prompt=spec.prompt.name,
             prompt_version=stored.prompt_version,
             rubric_version=stored.rubric_version,

@@ -16,7 +16,8 @@ class ItemSpec:
     """One thing to generate: what it is, from which prompt and sections, as which type.
 
     `name` is unique in the batch and stable over restarts. `is_delivered` is False for drafts that a later
-    stage replaces; those are judged all the same.
+    stage replaces; those are judged all the same. `event` is the 1-based number of the one event it is made
+    from; None where it is made from all.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ItemSpec:
     sections: Mapping[str, Any]
     output: type[Contract]
     is_delivered: bool = True
+    event: int | None = None
 
     @property
     def label(self) -> str:

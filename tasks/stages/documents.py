@@ -24,6 +24,7 @@ def plan_summaries(context: BatchContext, _options: StageOptions) -> tuple[ItemS
                 "document": _document(shown),
             },
             output=DocumentSummary,
+            event=shown["n"],
         )
         for shown in context.shown
     )
@@ -45,6 +46,7 @@ def plan_classifications(context: BatchContext, _options: StageOptions) -> tuple
                 "summary": as_json(summary.content),
             },
             output=Classification,
+            event=shown["n"],
         )
         for shown, summary in zip(context.shown, context.from_stage("summarise"), strict=True)
     )
