@@ -57,7 +57,7 @@ async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
     """Why a batch stopped, and what to do."""
     text = f"# {batch.label}\n\n{to_markdown(diagnosis)}"
     await acreate_markdown_artifact(
-        text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} failed"
+        text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} stopped"
     )
 
 

@@ -55,17 +55,15 @@ def settle_batch(
 ) -> None:
     """End this lease's turn with the RUNNING batch: leave it in `state`, and say why.
 
-    `resume_at` is when a PENDING or HELD batch becomes READY by itself; `diagnosis` is kept with the batch.
-    The same settlement repeated changes nothing.
+    `resume_at` is when a PENDING or HELD batch becomes READY by itself; `diagnosis` is kept with the batch
+    for as long as it is in `state`. The same settlement repeated changes nothing.
 
     Raises:
         UnknownBatchError: there is no such batch.
         LeaseLostError: the lease no longer holds the batch.
         IllegalTransitionError: RUNNING does not lead to `state`.
     """
-    extra: dict[str, Any] = {"resume_at": resume_at}
-    if diagnosis is not None:
-        extra["diagnosis"] = diagnosis
+    extra = {"resume_at": resume_at, "diagnosis": diagnosis}
     with writing(ledger) as connection:
         move(connection, batch_id, state, reason=reason, now=now, lease=lease, extra=extra)
 
@@ -110,7 +108,7 @@ def update_state(
     found = connection.execute(select(batches.c.state).where(*where)).scalar()
     if found is None or BatchState(found) not in sources:
         return None
-    moved = {"state": to.value, "reason": reason, "lease_until": None}
+    moved = {"state": to.value, "reason": reason, "lease_until": None, "diagnosis": None}
     times = {"finished_at": now} if to in FINISHED else {}
     changed = connection.execute(
         update(batches).where(*where, batches.c.state == found).values(moved | times | values)

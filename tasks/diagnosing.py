@@ -9,12 +9,14 @@ from tasks.diagnosis import diagnose
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport
 from tasks.model.client import ModelRequest
 from tasks.model.paid import Question
-from tasks.produce import caller_for
+from tasks.produce import JudgeOutageError, caller_for
 from tasks.prompts import load_prompt
 from tasks.runtime import Runtime
 from tasks.stages.context import NothingToSayError
 
 MAX_TOKENS = 2_000
+KNOWN = (NothingToSayError, JudgeOutageError)
+"""What is wrong is known, or will pass: rules explain it, and no model is paid to find it out."""
 
 
 class DiagnosisReply(BaseModel):
@@ -52,5 +54,4 @@ async def diagnose_failure(
         await calls.settle(paid)
         return Diagnosis(source="model", **reply.model_dump())
 
-    # What is wrong with a batch that says nothing is known: no model is paid to find it out.
-    return await diagnose(error, context, None if isinstance(error, NothingToSayError) else ask)
+    return await diagnose(error, context, None if isinstance(error, KNOWN) else ask)

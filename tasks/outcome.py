@@ -73,7 +73,7 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     now = runtime.clock()
     resume_at = stop.resume_at or (now + stop.resume_after if stop.resume_after else None)
     diagnosis = None
-    if stop.state in {BatchState.FAILED, BatchState.DEAD}:
+    if stop.state is not BatchState.PENDING:
         diagnosis = await diagnose_failure(error, context, work, runtime)
     try:
         await asyncio.to_thread(

@@ -51,6 +51,14 @@ RULES: Final = (
         frozenset({"LeaseLostError"}),
     ),
     Rule(
+        "The judge could not be had.",
+        "The judging model did not answer, or its answer was no verdict: without one nothing may leave.",
+        "Nothing is lost and nothing generated again: the batch is judged anew by itself at the time that "
+        "`penstock status` shows. If it stays held, `penstock doctor` says whether the model answers; another "
+        "judge is set by PENSTOCK_JUDGE_MODEL.",
+        frozenset({"JudgeOutageError"}),
+    ),
+    Rule(
         "The batch has nothing to say.",
         "None of its events has any text: they are empty, or their words stand in a field that the mapping "
         "does not know.",

@@ -14,7 +14,7 @@ from flows.forming import form_batches
 from flows.lane import process_ready_batches
 from flows.process_batch import kept_lease, process_batch
 from flows.slots import MODEL_LIMIT
-from ledger.batches import batch_history
+from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
 from ledger.due import release_due
@@ -47,6 +47,8 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
     assert list_deliverables(world.ledger, batch) == ()
     shown = api.task_run(state.state_details.flow_run_id, held.label)
     assert (shown.state.name, shown.state.type.value) == ("Held", "COMPLETED")
+    assert "judged anew by itself" in batch_diagnosis(world.ledger, batch)["suggestedFix"]
+    assert "The judge could not be had" in api.artifact(f"diagnosis-{batch}")
 
     world.offline.play([])
     world.clock.advance(seconds=world.settings.hold_s - 1)
@@ -59,6 +61,7 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
         BatchState.RUNNING,
         BatchState.DONE,
     ]
+    assert batch_diagnosis(world.ledger, batch) is None
     generated = {name: count for name, count in world.offline.counts.items() if name != "JudgeReply"}
     assert set(generated.values()) == {1, 2}  # a notice is drafted and edited, all else is made once
     assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
