@@ -1,5 +1,5 @@
 # Two commands: `make demo` runs the main job on the sample events, `make test` checks everything.
-# Both build the environment first; it lives in .venv and nothing outside the project is touched.
+# Both build the environment first; it lives in .venv. Outside the project only the installer's cache is written.
 
 PYTHON ?= python3
 VENV := .venv
