@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
@@ -39,10 +39,15 @@ class DeadLetter:
 
 def bury(ledger: Ledger, letter: DeadLetter) -> None:
     """Keep a dead letter; one with the same id is left as it is."""
+    with writing(ledger) as connection:
+        bury_within(connection, letter)
+
+
+def bury_within(connection: Connection, letter: DeadLetter) -> None:
+    """As `bury`, inside the caller's transaction."""
     values = asdict(letter) | {"schema_version": LETTER_SCHEMA_VERSION, "batch_id": letter.batch}
     del values["batch"]
-    with writing(ledger) as connection:
-        insert_once(connection, dead_letters, values)
+    insert_once(connection, dead_letters, values)
 
 
 def list_letters(

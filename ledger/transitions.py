@@ -5,12 +5,14 @@ only by the lease that holds it, and only a claim (`ledger.claims`) makes a batc
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
 from contracts.batches import FINISHED, BatchState
+from ledger.dead_letters import DeadLetter, bury_within
 from ledger.engine import Ledger
 from ledger.errors import IllegalTransitionError, LeaseLostError, UnknownBatchError
 from ledger.sql import writing
@@ -42,30 +44,34 @@ def transition(ledger: Ledger, batch_id: str, to: BatchState, *, reason: str, no
         move(connection, batch_id, to, reason=reason, now=now)
 
 
-def settle_batch(
-    ledger: Ledger,
-    batch_id: str,
-    lease: str,
-    state: BatchState,
-    reason: str,
-    now: datetime,
-    *,
-    resume_at: datetime | None = None,
-    diagnosis: dict[str, Any] | None = None,
-) -> None:
-    """End this lease's turn with the RUNNING batch: leave it in `state`, and say why.
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a lease's turn with a batch ends: the state it is left in, and why.
 
-    `resume_at` is when a PENDING or HELD batch becomes READY by itself; `diagnosis` is kept with the batch
-    for as long as it is in `state`. The same settlement repeated changes nothing.
+    `resume_at` is when a PENDING or HELD batch becomes READY by itself; `diagnosis` is kept with the batch for
+    as long as it is in this state; `letter` is written with the move or not at all.
+    """
+
+    state: BatchState
+    reason: str
+    resume_at: datetime | None = None
+    diagnosis: dict[str, Any] | None = None
+    letter: DeadLetter | None = None
+
+
+def settle_batch(ledger: Ledger, batch_id: str, lease: str, end: Settlement, now: datetime) -> None:
+    """End this lease's turn with the RUNNING batch. The same settlement repeated changes nothing.
 
     Raises:
         UnknownBatchError: there is no such batch.
         LeaseLostError: the lease no longer holds the batch.
-        IllegalTransitionError: RUNNING does not lead to `state`.
+        IllegalTransitionError: RUNNING does not lead to the state.
     """
-    extra = {"resume_at": resume_at, "diagnosis": diagnosis}
+    extra = {"resume_at": end.resume_at, "diagnosis": end.diagnosis}
     with writing(ledger) as connection:
-        move(connection, batch_id, state, reason=reason, now=now, lease=lease, extra=extra)
+        moved = move(connection, batch_id, end.state, reason=end.reason, now=now, lease=lease, extra=extra)
+        if end.letter is not None and moved:
+            bury_within(connection, end.letter)
 
 
 def move(

@@ -8,10 +8,10 @@ from decimal import Decimal
 from contracts.batches import Batch, BatchState, BatchWork
 from ledger.batches import batch_history
 from ledger.costs import item_costs
-from ledger.dead_letters import DeadLetter, bury
+from ledger.dead_letters import DeadLetter
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError
-from ledger.transitions import settle_batch
+from ledger.transitions import Settlement, settle_batch
 from ledger.work import count_attempts
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
@@ -75,26 +75,19 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     diagnosis = None
     if stop.state is not BatchState.PENDING:
         diagnosis = await diagnose_failure(error, context, work, runtime)
-    try:
-        await asyncio.to_thread(
-            settle_batch,
-            runtime.ledger,
-            work.batch.id,
-            work.lease,
-            stop.state,
-            report.message or report.error,
-            now,
-            resume_at=resume_at,
-            diagnosis=diagnosis.model_dump(mode="json") if diagnosis else None,
-        )
-    except LeaseLostError as lost:
-        return Outcome(work.batch, BatchState.RUNNING, str(lost))
+    letter = None
     if stop.state is BatchState.DEAD:
         spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
         total = sum(spent.values(), Decimal(0))
         letter = _letter(work, report, error, diagnosis, total, context, runtime)
-        await asyncio.to_thread(bury, runtime.ledger, letter)
-    return Outcome(work.batch, stop.state, report.message or report.error, diagnosis)
+    reason = report.message or report.error
+    kept = diagnosis.model_dump(mode="json") if diagnosis else None
+    end = Settlement(stop.state, reason, resume_at, kept, letter)
+    try:
+        await asyncio.to_thread(settle_batch, runtime.ledger, work.batch.id, work.lease, end, now)
+    except LeaseLostError as lost:
+        return Outcome(work.batch, BatchState.RUNNING, str(lost))
+    return Outcome(work.batch, stop.state, reason, diagnosis)
 
 
 def _meaning(error: Exception, runtime: Runtime) -> _Stop:

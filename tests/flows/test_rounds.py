@@ -21,7 +21,7 @@ from ledger.deliveries import commit_batch
 from ledger.engine import close_ledger, open_ledger
 from ledger.pools import pending_events
 from ledger.status import collecting, status
-from ledger.transitions import settle_batch
+from ledger.transitions import Settlement, settle_batch
 from tasks.batching import plan_batches
 from tasks.runtime import runtime
 from tasks.settings import Settings
@@ -183,7 +183,7 @@ def finish(ledger, batch_id, clock, state=BatchState.FAILED, **fields):
 
     hour = timedelta(hours=1)
     work = claim(ledger, batch_id, lease_id="l", owner="w", now=clock.now, lease_for=hour)
-    settle_batch(ledger, batch_id, work.lease, state, "because", clock.now, **fields)
+    settle_batch(ledger, batch_id, work.lease, Settlement(state, "because", **fields), clock.now)
 
 
 def test_a_watch_works_when_a_held_batch_may_go_on(looking, fill, clock):

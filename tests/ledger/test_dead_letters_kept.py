@@ -5,7 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from contracts.batches import BatchState
+from ledger.batches import read_batch
+from ledger.claims import claim
 from ledger.dead_letters import DeadLetter, bury, list_letters, read_letter
+from ledger.errors import LeaseLostError
+from ledger.transitions import Settlement, settle_batch
 
 
 @pytest.fixture
@@ -53,3 +58,25 @@ def test_hostile_words_do_not_keep_a_failure_from_being_recorded(ledger, letter)
     bury(ledger, replace(letter, message="a\x00\ud800", payload={"raw": "\x00\ud800"}))
     (kept,) = list_letters(ledger)
     assert (kept.message, kept.payload) == ("a\ufffd?", {"raw": "\x00?"})
+
+
+def test_a_batch_is_dead_with_its_letter_or_not_at_all(ledger, letter, make):
+    """A crash while the letter is written leaves the batch RUNNING, for another worker to take."""
+    work = claim(ledger, letter.batch, lease_id="l", owner="w", now=make.now, lease_for=make.minute)
+    end = Settlement(BatchState.DEAD, "no", letter=replace(letter, message=object()))
+    with pytest.raises(Exception, match="object"):
+        settle_batch(ledger, letter.batch, work.lease, end, make.now)
+    assert read_batch(ledger, letter.batch).state is BatchState.RUNNING
+    settle_batch(ledger, letter.batch, work.lease, replace(end, letter=letter), make.now)
+    assert read_batch(ledger, letter.batch).state is BatchState.DEAD
+    assert list_letters(ledger) == (letter,)
+
+
+def test_who_lost_the_lease_writes_no_letter(ledger, letter, make):
+    """The batch is another worker's, and so is what becomes of it."""
+    claim(ledger, letter.batch, lease_id="l", owner="w", now=make.now, lease_for=make.minute)
+    with pytest.raises(LeaseLostError):
+        settle_batch(
+            ledger, letter.batch, "other", Settlement(BatchState.DEAD, "no", letter=letter), make.now
+        )
+    assert list_letters(ledger) == ()

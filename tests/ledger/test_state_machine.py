@@ -19,7 +19,7 @@ from ledger.batches import batch_diagnosis, batch_history, read_batch
 from ledger.claims import claim, claim_next, release_lease, renew_lease
 from ledger.due import count_ready, next_due, release_due
 from ledger.errors import IllegalTransitionError, LeaseLostError, UnknownBatchError
-from ledger.transitions import ALLOWED, settle_batch, transition
+from ledger.transitions import ALLOWED, Settlement, settle_batch, transition
 
 SETTLED = sorted(ALLOWED[BatchState.RUNNING] - {BatchState.READY})
 PARKED = sorted(set(SETTLED) - FINISHED)
@@ -31,7 +31,11 @@ def test_a_settled_batch_says_where_it_stands_and_why(ledger, make, state):
     work = make.claimed(ledger)
     for _ in range(2):
         settle_batch(
-            ledger, work.batch.id, work.lease, state, "so it is", make.now, diagnosis={"summary": "s"}
+            ledger,
+            work.batch.id,
+            work.lease,
+            Settlement(state, "so it is", diagnosis={"summary": "s"}),
+            make.now,
         )
     batch = read_batch(ledger, work.batch.id)
     assert (batch.state, batch.reason) == (state, "so it is")
@@ -43,19 +47,19 @@ def test_a_settled_batch_says_where_it_stands_and_why(ledger, make, state):
 def test_a_finished_batch_never_moves_again(ledger, make, state):
     """From DONE no state can be reached, with the lease or without."""
     work = make.claimed(ledger)
-    settle_batch(ledger, work.batch.id, work.lease, BatchState.DONE, "done", make.now)
+    settle_batch(ledger, work.batch.id, work.lease, Settlement(BatchState.DONE, "done"), make.now)
     with pytest.raises(IllegalTransitionError, match="it is finished"):
         transition(ledger, work.batch.id, state, reason="again", now=make.now)
     if state is not BatchState.DONE:
         with pytest.raises(IllegalTransitionError, match="is DONE"):
-            settle_batch(ledger, work.batch.id, work.lease, state, "again", make.now)
+            settle_batch(ledger, work.batch.id, work.lease, Settlement(state, "again"), make.now)
 
 
 @pytest.mark.parametrize("state", PARKED)
 def test_a_parked_batch_can_be_made_ready(ledger, make, state):
     """What waits for something outside goes on when someone says so, and can be claimed again."""
     work = make.claimed(ledger)
-    settle_batch(ledger, work.batch.id, work.lease, state, "waiting", make.now)
+    settle_batch(ledger, work.batch.id, work.lease, Settlement(state, "waiting"), make.now)
     transition(ledger, work.batch.id, BatchState.READY, reason="the answers came", now=make.now)
     assert (
         claim(ledger, work.batch.id, lease_id="l2", owner="w", now=make.now, lease_for=make.minute)
@@ -76,13 +80,13 @@ def test_a_running_batch_is_moved_only_by_its_lease(ledger, make):
     with pytest.raises(IllegalTransitionError, match="is RUNNING"):
         transition(ledger, work.batch.id, BatchState.READY, reason="mine", now=make.now)
     with pytest.raises(LeaseLostError, match="with worker"):
-        settle_batch(ledger, work.batch.id, "other", BatchState.DONE, "mine", make.now)
+        settle_batch(ledger, work.batch.id, "other", Settlement(BatchState.DONE, "mine"), make.now)
 
 
 def test_an_unknown_batch_cannot_be_moved(ledger, make):
     """A wrong id is named, not ignored."""
     with pytest.raises(UnknownBatchError, match="'b-none'"):
-        settle_batch(ledger, "b-none", "l", BatchState.DONE, "done", make.now)
+        settle_batch(ledger, "b-none", "l", Settlement(BatchState.DONE, "done"), make.now)
 
 
 class Machine(RuleBasedStateMachine):
@@ -125,7 +129,9 @@ class Machine(RuleBasedStateMachine):
         resume_at = None if minutes is None else self.now + timedelta(minutes=minutes)
         holds = lease == self.lease
         try:
-            settle_batch(self.ledger, self.id, lease, state, "settled", self.now, resume_at=resume_at)
+            settle_batch(
+                self.ledger, self.id, lease, Settlement(state, "settled", resume_at=resume_at), self.now
+            )
         except LeaseLostError:
             assert not holds
         except IllegalTransitionError:
@@ -183,7 +189,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self):
         """Leave nothing that a later machine's release could find."""
         if self.state is BatchState.RUNNING:
-            settle_batch(self.ledger, self.id, self.lease, BatchState.DONE, "over", self.now)
+            settle_batch(self.ledger, self.id, self.lease, Settlement(BatchState.DONE, "over"), self.now)
         elif self.state in RESUMABLE:
             transition(self.ledger, self.id, BatchState.READY, reason="over", now=self.now)
 
@@ -204,7 +210,9 @@ def test_due_batches_become_ready_with_their_reasons(ledger, make):
     held, pending, later, lost = (make.claimed(ledger, number, lease=f"l{number}") for number in range(4))
     for work, state, minutes in ((held, "HELD", 1), (pending, "PENDING", 2), (later, "HELD", 30)):
         at = make.now + minutes * make.minute
-        settle_batch(ledger, work.batch.id, work.lease, BatchState(state), "stop", make.now, resume_at=at)
+        settle_batch(
+            ledger, work.batch.id, work.lease, Settlement(BatchState(state), "stop", resume_at=at), make.now
+        )
     assert next_due(ledger) == make.now + make.minute
     assert release_due(ledger, make.now) == 0
     assert release_due(ledger, make.now + 10 * make.minute) == 3
@@ -232,7 +240,7 @@ def test_a_dead_workers_batch_is_continued_by_another(ledger, make):
     assert again.batch.id == work.batch.id
     assert renew_lease(ledger, [work.lease, again.lease], late + make.minute) == {again.lease}
     with pytest.raises(LeaseLostError, match="with second"):
-        settle_batch(ledger, work.batch.id, work.lease, BatchState.DONE, "done", late)
+        settle_batch(ledger, work.batch.id, work.lease, Settlement(BatchState.DONE, "done"), late)
 
 
 def test_a_lease_given_back_frees_the_batch_at_once(ledger, make):
