@@ -9,7 +9,7 @@ import polars as pl
 
 from flywheel.errors import LakeNotFoundError
 from flywheel.files import put_in_place, temporary
-from flywheel.schema import TABLES
+from flywheel.tables import TABLES
 from flywheel.views import create_views
 
 # Everything needed is in DuckDB's wheel; nothing is to be fetched from a network behind the analyst's back.

@@ -10,4 +10,4 @@ class LakeNotFoundError(LakeError):
 
 
 class LakeSchemaError(LakeError):
-    """A frame or a file does not have the columns that `flywheel.schema` declares."""
+    """A frame or a file does not have the columns that `flywheel.tables` declares."""

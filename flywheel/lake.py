@@ -22,7 +22,8 @@ import polars as pl
 
 from flywheel.errors import LakeSchemaError
 from flywheel.files import point, write_whole
-from flywheel.schema import TABLES, Table
+from flywheel.schema import Table
+from flywheel.tables import TABLES
 
 KEEP: Final = timedelta(hours=6)
 """How long a superseded version stays readable: longer than any query, as long as a notebook's sitting."""

@@ -1,6 +1,6 @@
 """The views, in layers: `raw_` shows the files, `core_` cleans and joins, `out_` answers questions.
 
-Raw views are made from `flywheel.schema`; the others are the files of `flywheel/sql`, one view a file, made
+Raw views are made from `flywheel.tables`; the others are the files of `flywheel/sql`, one view a file, made
 in the order of their names so that each layer finds the one below; `measures.sql` holds what they share.
 """
 
@@ -15,7 +15,8 @@ import duckdb
 from flywheel.documentation import Words, comment_statements, quoted, words_of_sql, words_of_table
 from flywheel.errors import LakeSchemaError
 from flywheel.lake import present_versions
-from flywheel.schema import TABLES, Column, Table
+from flywheel.schema import Column, Table
+from flywheel.tables import TABLES
 
 _MEASURES: Final = "measures"
 _COLUMNS: Final = "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE NOT internal GROUP BY ALL"

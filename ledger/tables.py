@@ -71,7 +71,7 @@ events: Final = Table(
     Column("topic", String, nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("occurred_at", Moment),
-    Column("accepted_at", Moment, nullable=False),
+    Column("accepted_at", Moment, nullable=False, index=True),
     Column("schema_version", String, nullable=False),
     Column("payload", Text, nullable=False),
 )
@@ -93,7 +93,7 @@ rejections: Final = Table(
     Column("origin", Prose, nullable=False),
     Column("line", BigInteger, nullable=False),
     Column("reason", Prose, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
     Column("schema_version", String, nullable=False),
     Column("payload", Text, nullable=False),
 )

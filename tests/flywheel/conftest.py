@@ -8,16 +8,10 @@ import polars as pl
 import pytest
 
 from flywheel import write_day
-from flywheel.schema import SQL_TYPES, TABLES
+from flywheel.schema import SQL_TYPES
+from flywheel.tables import TABLES
 
 START = datetime(2024, 5, 1, 8, tzinfo=UTC)
-FILED_BY = {
-    "batches": "created_at",
-    "generations": "created_at",
-    "judgements": "judged_at",
-    "model_calls": "started_at",
-    "deliverables": "created_at",
-}
 POLARS_TYPES = {kind: dtype for dtype, kind in SQL_TYPES.items()} | {"DATE": pl.Date()}
 CRITERIA = ("clarity", "no_system_leakage", "relevance", "tone", "user_actionable")
 STAGES = ("insights", "recommendations", "solutions", "notices")
@@ -42,7 +36,7 @@ def frame_asked(connection, sql):
 def write_facts(root, facts):
     """Write each frame of `facts`, by table name, day by day."""
     for table, frame in facts.items():
-        for (day,), rows in frame.group_by(pl.col(FILED_BY[table]).dt.date(), maintain_order=True):
+        for (day,), rows in frame.group_by(pl.col(TABLES[table].filed_by).dt.date(), maintain_order=True):
             write_day(root, table, day, rows)
 
 

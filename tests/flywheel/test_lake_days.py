@@ -104,7 +104,7 @@ def test_a_frame_that_does_not_fit_is_refused_by_table_and_column(tmp_path, batc
 
 def test_an_unknown_table_is_refused_by_name(tmp_path, batches):
     """A mistyped table does not become a folder nobody reads."""
-    with pytest.raises(LakeSchemaError, match="no table 'batchs'; its tables are batches, generations"):
+    with pytest.raises(LakeSchemaError, match="no table 'batchs'; its tables are intakes, events"):
         write_day(tmp_path, "batchs", DAY, batches(1, 1))
 
 

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 import flywheel
 from flywheel import LakeSchemaError
-from flywheel.schema import TABLES
+from flywheel.tables import TABLES
 
 
 def types_of(connection):

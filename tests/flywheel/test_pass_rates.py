@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import flywheel
 from flywheel import write_day
-from flywheel.schema import TABLES
+from flywheel.tables import TABLES
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 CRITERIA = ("clarity", "tone")

@@ -8,6 +8,7 @@ import pytest
 import flywheel
 from flywheel import LakeNotFoundError, write_report
 from flywheel.page.tables import SHOWN
+from flywheel.tables import TABLES
 
 MADE_AT = datetime(2024, 5, 4, 7, 5, tzinfo=UTC)
 SECTIONS = ["What came out", "Quality", "Latest gate failures", "Cost", "Durations of batches"]
@@ -108,9 +109,9 @@ def hostile(tmp_path, frame, write):
     text |= {"form": HOSTILE, "pipeline": HOSTILE, "state": HOSTILE, "criterion": HOSTILE, "feature": HOSTILE}
     text |= {"reason": HOSTILE * 9, "item": HOSTILE, "prompt": HOSTILE, "prompt_version": HOSTILE}
     text |= {"model": HOSTILE, "batch_id": HOSTILE, "call_id": HOSTILE, "deliverable_id": HOSTILE}
-    time = dict.fromkeys(("created_at", "judged_at", "started_at", "finished_at"), MADE_AT)
+    time = dict.fromkeys({"finished_at", *(table.filed_by for table in TABLES.values())}, MADE_AT)
     row = text | time | {"size": 1, "score": 0.1, "threshold": 0.7, "is_passed": False, "verdict": "FAILED"}
-    write(tmp_path / "hostile", {table: frame(table, [row]) for table in flywheel.schema.TABLES})
+    write(tmp_path / "hostile", {table: frame(table, [row]) for table in TABLES})
     return tmp_path / "hostile"
 
 

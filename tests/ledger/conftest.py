@@ -17,6 +17,7 @@ from contracts.deliverables import Deliverable, DeliverableKind, Provenance
 from contracts.events import Event, Kind, Priority
 from ledger.batches import create_batches
 from ledger.claims import claim
+from ledger.dead_letters import DeadLetter
 from ledger.intake import PreparedEvent, prepare_event, record_intake
 from ledger.work import Draft, ScoreRow
 
@@ -134,6 +135,13 @@ class Make:
         """One criterion's judgement at a threshold of 0.7."""
         given = {"threshold": 0.7, "passed": score >= 0.7, "reason": "because", "judge_model": "judge-1"}
         return ScoreRow(criterion=criterion, score=score, **given | {"rubric_version": "r1"} | fields)
+
+    def letter(self, batch, **fields) -> DeadLetter:
+        """The dead letter of a batch."""
+        given = {"stage": "insights", "tenant": "acme", "error": "ValueError", "message": "no"}
+        given |= {"traceback": "Traceback ...", "prompt": None, "diagnosis": {"summary": "it broke"}}
+        given |= {"cost_usd": Decimal("0.5"), "attempts": 3, "at": NOW, "payload": ["1-0", "1-1"]}
+        return DeadLetter(**{"id": "x-1", "batch": batch} | given | fields)
 
     def deliverable(self, batch, number=1, **fields) -> Deliverable:
         """A deliverable of the batch."""

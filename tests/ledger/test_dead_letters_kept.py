@@ -1,14 +1,13 @@
 """Dead letters: everything needed to understand a failure, kept whatever it says."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
 from contracts.batches import BatchState
 from ledger.batches import read_batch
 from ledger.claims import claim
-from ledger.dead_letters import DeadLetter, bury, list_letters, read_letter
+from ledger.dead_letters import bury, list_letters, read_letter
 from ledger.errors import LeaseLostError
 from ledger.transitions import Settlement, settle_batch
 
@@ -16,21 +15,7 @@ from ledger.transitions import Settlement, settle_batch
 @pytest.fixture
 def letter(ledger, make):
     """A dead letter of a batch."""
-    return DeadLetter(
-        id="x-1",
-        batch=make.ready(ledger),
-        stage="insights",
-        tenant="acme",
-        error="ValueError",
-        message="no",
-        traceback="Traceback ...",
-        prompt=None,
-        diagnosis={"summary": "it broke"},
-        cost_usd=Decimal("0.5"),
-        attempts=3,
-        at=make.now,
-        payload=["1-0", "1-1"],
-    )
+    return make.letter(make.ready(ledger))
 
 
 def test_a_letter_is_buried_once_and_read_as_it_was(ledger, letter):
