@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -25,6 +26,10 @@ from ledger.claims import claim  # noqa: E402
 from ledger.engine import Ledger, close_ledger, open_ledger  # noqa: E402
 from ledger.intake import PreparedEvent, prepare_event, record_intake  # noqa: E402
 from ledger.pools import newest_event  # noqa: E402
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("penstock", deadline=None)
+hypothesis.settings.load_profile("penstock")
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"

@@ -86,7 +86,7 @@ policies = st.builds(
     max_events=st.integers(1, 6),
     max_tokens=st.integers(1, 30),
 )
-examples = settings(deadline=None, max_examples=25)
+examples = settings(max_examples=25)
 
 
 def plan_slowly(rows, policy, now):
@@ -164,7 +164,7 @@ def applied(rows, plans):
     return [row | {"batched": row["batched"] | bits[row["seq"]]} for row in rows]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(pending_rows(), policies)
 def test_the_plan_is_the_rule_word_by_word(rows, policy):
     """The fast planner makes exactly the batches of the plain one, urgent levels first."""

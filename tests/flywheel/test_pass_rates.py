@@ -85,7 +85,7 @@ def measured(rows, by):
 
 
 # `ask` is a function without state.
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=st.lists(item, max_size=25))
 def test_every_pass_rate_equals_a_recomputation(ask, items):
     """Whatever was generated and judged, each view's counts, rate, mean and deviation are polars' own."""

@@ -91,7 +91,7 @@ _runs = count()
 _messages = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), max_size=12)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=_messages, size=st.integers(1, 12))
 def test_any_chunking_of_any_redelivery_keeps_the_first_of_each(ledger, make, messages, size):
     """Whatever repeats, conflicts and however it is cut, the first content of each id is kept, and all adds up."""

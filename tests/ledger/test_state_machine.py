@@ -199,9 +199,7 @@ def test_no_sequence_of_operations_leaves_the_state_machine(ledger, make):
     bound = type("Bound", (Machine,), {"ledger": ledger, "make": make})
     run_state_machine_as_test(
         bound,
-        settings=settings(
-            max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=20, stateful_step_count=15, suppress_health_check=list(HealthCheck)),
     )
 
 

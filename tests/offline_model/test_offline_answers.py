@@ -295,7 +295,7 @@ event_lists = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(event_lists, st.text(max_size=20), st.none() | st.text(max_size=20))
 def test_any_events_give_valid_answers_with_verbatim_quotes_and_true_counts(ask, shown, tenant, user):
     """Whatever people write: contracts hold, quotes are substrings of their event, counts are within the batch."""
@@ -312,7 +312,7 @@ def test_any_events_give_valid_answers_with_verbatim_quotes_and_true_counts(ask,
             )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(weird, weird)
 def test_any_document_and_any_output_give_valid_answers(ask, title, text):
     """Summaries, classifications, verdicts and edits of anything."""

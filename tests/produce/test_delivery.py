@@ -90,7 +90,7 @@ def test_a_failed_write_leaves_no_draft(tmp_path, clock):
     assert files_in(tmp_path) == {}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tenant=NAMES)
 @example("..")
 @example("../../etc")
@@ -109,7 +109,7 @@ def test_a_hostile_tenant_stays_inside_the_folder(tmp_path, clock, tenant):
     assert path.read_text() == "# Fine\n"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=2, max_size=2, unique=True))
 @example(["a/b", "a_b"])
 @example([".a", "a"])

@@ -202,7 +202,7 @@ NASTY = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(NASTY, min_size=1, max_size=3),
     topic=NASTY.map(lambda text: text[:256] or "t"),
