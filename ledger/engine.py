@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from ledger.errors import LedgerUnavailableError
 from ledger.schema import bring_up_to_date
@@ -33,6 +34,7 @@ PRAGMAS: Final = (
     "temp_store=MEMORY",
 )
 CONNECT_TIMEOUT_S: Final = 10
+PATIENCE_S: Final = 5
 
 
 def open_ledger(url: str) -> Ledger:
@@ -99,7 +101,25 @@ def _sqlite(address: URL) -> Ledger:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own
     for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+        _patiently(connection, f"PRAGMA {pragma}")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+@retry(
+    retry=retry_if_exception(_is_busy),
+    stop=stop_after_delay(PATIENCE_S),
+    wait=wait_fixed(0.02),
+    reraise=True,
+)
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that SQLite refuses at once, without its busy timeout, while another process opens the file.
+
+    Only making a new file a WAL one is such: https://sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY".
+    """
+    connection.execute(statement)
 
 
 def _begin_sqlite(connection: Connection) -> None:
