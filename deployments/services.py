@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from tasks.settings import Settings
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.1
+START_ATTEMPTS = 3
 FAVOURITE_PORT = 4200
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -54,7 +55,7 @@ def prefect_server(settings: Settings) -> Service:
         settings,
         "prefect",
         url=lambda port: f"http://127.0.0.1:{port}/api",
-        port=_free_port(FAVOURITE_PORT),
+        favourite=FAVOURITE_PORT,
         command=lambda port: [
             sys.executable,
             "-m",
@@ -78,7 +79,7 @@ def offline_model(settings: Settings) -> Service | None:
         settings,
         "offline-model",
         url=lambda port: f"http://127.0.0.1:{port}",
-        port=_free_port(0),
+        favourite=0,
         command=lambda port: [sys.executable, "-m", "deployments.offline_model", "--port", str(port)],
         environment={},
     )
@@ -148,15 +149,37 @@ def _started(
     name: str,
     *,
     url: Callable[[int], str],
-    port: int,
+    favourite: int,
     command: Callable[[int], list[str]],
     environment: Mapping[str, str],
 ) -> Service:
+    """The service, started; another port is tried where somebody takes the first one just before the service does."""
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, START_ATTEMPTS + 1):
+        port = _free_port(favourite)
+        process = _launched(command(port), environment, log)
+        service = Service(name, url(port), process.pid)
+        try:
+            _await_health(service, process, log)
+        except (
+            BaseException
+        ) as error:  # Ctrl-C among them: without a note nobody would find the process again
+            process.kill()
+            process.wait()
+            if isinstance(error, ServiceError) and attempt < START_ATTEMPTS and not _is_free(port):
+                continue
+            raise
+        _note(settings, name).parent.mkdir(parents=True, exist_ok=True)
+        _note(settings, name).write_text(json.dumps(asdict(service)))
+        return service
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _launched(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command(port),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -164,16 +187,7 @@ def _started(
             start_new_session=True,
         )
     _children[process.pid] = process
-    service = Service(name, url(port), process.pid)
-    try:
-        _await_health(service, process, log)
-    except BaseException:  # Ctrl-C among them: without a note nobody would find the process again
-        process.kill()
-        process.wait()
-        raise
-    _note(settings, name).parent.mkdir(parents=True, exist_ok=True)
-    _note(settings, name).write_text(json.dumps(asdict(service)))
-    return service
+    return process
 
 
 def _await_health(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -205,11 +219,12 @@ def _stop(service: Service) -> None:
 def _free_port(favourite: int) -> int:
     """`favourite` if nobody listens there, else any free port of the loopback address."""
     for candidate in (favourite, 0):
-        with closing(socket.socket()) as probe:
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
+        with suppress(OSError), closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", candidate))
             port: int = probe.getsockname()[1]
             return port
     raise ServiceError("no free port on 127.0.0.1")
+
+
+def _is_free(port: int) -> bool:
+    return _free_port(port) == port

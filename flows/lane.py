@@ -28,7 +28,7 @@ from tasks.runtime import Runtime, runtime
 )
 async def process_ready_batches() -> State[None]:
     """Claim and process every READY batch, the urgent first and no tenant before its turn."""
-    async with runtime() as run, model_slots(run.settings):
+    async with runtime() as run, model_slots(run):
         outcomes: list[Outcome] = []
         ready, watch = await asyncio.to_thread(count_ready, run.ledger), Watch(looked_at=run.clock())
         running: set[asyncio.Task[State[None]]] = set()

@@ -186,7 +186,7 @@ async def process_batch(batch: str) -> State[None]:
     Args:
         batch: The batch's id, as `penstock status` shows it.
     """
-    async with runtime() as run, model_slots(run.settings):
+    async with runtime() as run, model_slots(run):
         work = await asyncio.to_thread(
             claim,
             run.ledger,

@@ -4,18 +4,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import concurrency
+from prefect.exceptions import ObjectNotFound
 
-from tasks.settings import Settings
+from tasks.runtime import Runtime
 
 MODEL_LIMIT: Final = "penstock-model-requests"
 
 
 @asynccontextmanager
-async def model_slots(settings: Settings) -> AsyncIterator[None]:
+async def model_slots(run: Runtime) -> AsyncIterator[None]:
     """Hold one block of slots, as many as this process may have requests in flight; waits until they are free.
 
-    A limit that does not exist is an error: without it nothing would bound what all processes spend together.
+    An operator may have set the limit lower than that: then it is the limit that counts. A limit that does not
+    exist is an error: without it nothing would bound what all processes spend together.
     """
-    async with concurrency(MODEL_LIMIT, occupy=settings.model_requests_in_flight, strict=True):
+    wanted = run.settings.model_requests_in_flight
+    allowed = min(wanted, max(1, await limit_or(wanted)))
+    async with (
+        concurrency(MODEL_LIMIT, occupy=allowed, strict=True),
+        run.calls.client.held_back(wanted - allowed),
+    ):
         yield
+
+
+async def limit_or(default: int) -> int:
+    """How many slots the limit has in all; `default` where there is no limit."""
+    async with get_client() as client:
+        try:
+            return (await client.read_global_concurrency_limit_by_name(MODEL_LIMIT)).limit
+        except ObjectNotFound:
+            return default

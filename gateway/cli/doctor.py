@@ -118,7 +118,7 @@ def _prefect(settings: Settings) -> list[Finding]:
 
 
 def _limits(settings: Settings, service: Service) -> Finding:
-    """A run takes its slots as one block: a limit below it would let none begin."""
+    """A run takes its slots as one block, and makes do with a lower limit; with none at all it waits for ever."""
     from flows.slots import MODEL_LIMIT
 
     try:
@@ -129,13 +129,13 @@ def _limits(settings: Settings, service: Service) -> Finding:
     except httpx.HTTPError as error:
         return Finding("limits", ok=False, seen=str(error), to_do="check what answers at PREFECT_API_URL")
     wanted = settings.model_requests_in_flight
-    fits = limit["limit"] >= wanted or not limit["active"]
-    to_do = f"raise {MODEL_LIMIT} in the Prefect UI to {wanted}, or lower PENSTOCK_MODEL_REQUESTS_IN_FLIGHT"
+    takes = min(wanted, limit["limit"])
+    to_do = f"raise {MODEL_LIMIT} in the Prefect UI under Concurrency: at 0 no model is called"
     return Finding(
         "limits",
-        ok=fits,
-        seen=f"{limit['limit']} model requests in flight, {limit['active_slots']} taken; a run takes {wanted}",
-        to_do="" if fits else to_do,
+        ok=takes > 0,
+        seen=f"{limit['limit']} model requests in flight, {limit['active_slots']} taken; a run takes {takes}",
+        to_do="" if takes else to_do,
     )
 
 

@@ -7,8 +7,8 @@ classified failure comes back.
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -111,6 +111,14 @@ class ModelClient:
         if reply.stop_reason != "end_turn":
             raise ModelCallError(_unusable(reply))
         return reply
+
+    @asynccontextmanager
+    async def held_back(self, count: int) -> AsyncIterator[None]:
+        """For the time of the block, `count` fewer requests in flight."""
+        async with AsyncExitStack() as held:
+            for _ in range(count):
+                await held.enter_async_context(self._slots)
+            yield
 
     async def reachable(self) -> Mapping[str, Any]:
         """The provider's list of models, as a cheap proof that address and key are good."""

@@ -70,19 +70,21 @@ def test_a_key_that_is_refused_is_told_from_an_address_that_is_dead(bare):
 
 
 @pytest.fixture
-def small_limit(worked, prefect_url):
-    """The limit that the first run made, with a single slot for the time of the test."""
+def set_limit(worked, prefect_url):
+    """Sets the limit that the first run made, as an operator would, for the time of the test."""
     del worked  # whose run made the limit
     address = f"{prefect_url}/v2/concurrency_limits/penstock-model-requests"
-    httpx.patch(address, json={"limit": 1}).raise_for_status()
-    yield
-    httpx.patch(address, json={"limit": 32}).raise_for_status()
+    before = httpx.get(address).raise_for_status().json()["limit"]
+    yield lambda slots: httpx.patch(address, json={"limit": slots}).raise_for_status()
+    httpx.patch(address, json={"limit": before}).raise_for_status()
 
 
-@pytest.mark.usefixtures("small_limit")
-def test_a_limit_under_which_no_run_could_begin_is_found(cli):
-    """A run takes its slots at once; where there are too few, the doctor says so."""
-    assert "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT" in wrong(cli.json("doctor", code=1))["limits"]
+def test_a_limit_under_which_no_run_could_begin_is_found(cli, set_limit):
+    """At 0 no model would ever be called; a low limit is an operator's choice, and slow."""
+    set_limit(1)
+    assert cli.json("doctor", code=0)["ok"]
+    set_limit(0)
+    assert "penstock-model-requests" in wrong(cli.json("doctor", code=1))["limits"]
 
 
 def test_a_prefect_address_at_which_something_else_answers_is_wrong(bare, offline):

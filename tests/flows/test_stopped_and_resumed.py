@@ -95,28 +95,40 @@ def test_a_tenant_over_its_throttle_waits_and_goes_on_when_the_window_frees(make
     assert world.offline.counts["ActionPlan"] == plans + 1
 
 
-@pytest.mark.parametrize("allowed", [None, 4])
-def test_a_limit_that_is_missing_or_too_small_ends_the_lane_before_any_call(world, fill, allowed):
-    """Without its slots no request leaves: the lane fails by the limit's name and the batch stays READY."""
+@pytest.fixture
+def set_limit(world):
+    """Sets the limit on model requests, or removes it, for the time of the test."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415
 
-    async def set_limit(slots):
+    async def set_to(slots):
         async with get_client() as client:
             if slots is None:
                 await client.delete_global_concurrency_limit_by_name(MODEL_LIMIT)
             else:
                 await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, slots)
 
+    yield lambda slots: world.run(lambda: set_to(slots))
+    world.run(lambda: set_to(world.settings.model_requests_in_flight))
+
+
+def test_a_limit_that_is_missing_ends_the_lane_before_any_call(world, fill, set_limit):
+    """Without its slots no request leaves: the lane fails by the limit's name and the batch stays READY."""
     batch = fill.ready(world.ledger, TEXTS)
-    world.run(lambda: set_limit(allowed))
-    try:
-        state = world.run(lane)
-    finally:
-        world.run(lambda: set_limit(world.settings.model_requests_in_flight))
+    set_limit(None)
+    state = world.run(lane)
     assert state.is_failed()
     assert MODEL_LIMIT in state.message
     assert world.offline.requests == []
     assert world.states(batch) == [BatchState.READY]
+
+
+def test_a_limit_below_what_a_process_would_take_is_kept(world, fill, set_limit):
+    """An operator's two slots: all batches get through, and the model never sees three requests at once."""
+    for number in range(4):
+        fill.ready(world.ledger, TEXTS, tenant=f"t-{number}")
+    set_limit(2)
+    assert world.run(lane).message == "4 DONE"
+    assert world.offline.stats["max_in_flight"] <= 2
 
 
 def test_an_operators_limit_is_kept(world, prefect_slots):

@@ -134,6 +134,21 @@ def test_a_start_that_fails_names_its_log(home, monkeypatch, start, name):
     assert running_services(home) == ()
 
 
+def test_a_port_that_is_taken_just_before_the_start_is_no_failure(home, monkeypatch):
+    """Somebody was quicker: the service comes up on another port."""
+    from deployments import services  # noqa: PLC0415
+
+    free = services._free_port
+    with closing(socket.socket()) as quicker:
+        quicker.bind(("127.0.0.1", 0))
+        quicker.listen()
+        ports = [quicker.getsockname()[1]]
+        monkeypatch.setattr(services, "_free_port", lambda wish: ports.pop() if ports else free(wish))
+        service = offline_model(home)
+        assert urlsplit(service.url).port != quicker.getsockname()[1]
+    assert stop_services(home) == (service,)
+
+
 def test_the_favourite_port_is_left_to_whoever_has_it(home):
     """4200 is taken: another free port is chosen, on loopback."""
     from deployments.services import FAVOURITE_PORT, _free_port  # noqa: PLC0415
