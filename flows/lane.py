@@ -11,13 +11,16 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
-from flows.process_batch import run_batch
+from flows.process_batch import give_back, run_batch
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
 from ledger.due import count_ready
 from tasks.outcome import Outcome
 from tasks.runtime import Runtime, runtime
+
+Running = dict[asyncio.Task[State[None]], BatchWork]
+"""The batches in work, by the task of each."""
 
 
 @flow(
@@ -31,38 +34,40 @@ async def process_ready_batches() -> State[None]:
     async with runtime() as run, model_slots(run):
         outcomes: list[Outcome] = []
         ready, watch = await asyncio.to_thread(count_ready, run.ledger), Watch(looked_at=run.clock())
-        running: set[asyncio.Task[State[None]]] = set()
+        running: Running = {}
         try:
             await start_batches(running, outcomes, run)
             bar = await artifacts.start_progress(ready, run.clock())
             while running:
-                _, running = await asyncio.wait(
+                ended, _ = await asyncio.wait(
                     running, timeout=LOOK_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
                 )
+                for batch in ended:
+                    del running[batch]
                 await form_meanwhile(watch, run)
                 await start_batches(running, outcomes, run)
                 await bar.show(len(outcomes), max(ready, len(outcomes) + len(running)), run.clock())
         finally:
-            await break_off(running)
+            await break_off(running, run)
         return Completed(message=summary(outcomes))
 
 
-async def start_batches(
-    running: set[asyncio.Task[State[None]]], outcomes: list[Outcome], run: Runtime
-) -> None:
+async def start_batches(running: Running, outcomes: list[Outcome], run: Runtime) -> None:
     """Claim batches until the lane is full or none is ready."""
     while len(running) < run.settings.batches_in_flight:
         work = await claim_one(run)
         if work is None:
             return
-        running.add(asyncio.create_task(one_batch(work, outcomes)))
+        running[asyncio.create_task(one_batch(work, outcomes))] = work
 
 
-async def break_off(running: set[asyncio.Task[State[None]]]) -> None:
-    """Cancel what is left of a lane that ends early, and wait until every batch is given back."""
+async def break_off(running: Running, run: Runtime) -> None:
+    """Cancel what is left of a lane that ends early, and give every batch back, also one that had not begun."""
     for batch in running:
         batch.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+    for work in running.values():
+        give_back(work, run)
 
 
 async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
@@ -83,15 +88,23 @@ def tags_of(batch: Batch) -> set[str]:
 
 
 async def claim_one(run: Runtime) -> BatchWork | None:
-    """The next batch in turn, ours for the time of the lease."""
-    return await asyncio.to_thread(
-        claim_next,
-        run.ledger,
-        lease_id=run.new_id(),
-        owner=run.owner,
-        now=run.clock(),
-        lease_for=run.settings.lease,
+    """The next batch in turn, ours for the time of the lease; given back where the lane ends meanwhile."""
+    claiming = asyncio.ensure_future(
+        asyncio.to_thread(
+            claim_next,
+            run.ledger,
+            lease_id=run.new_id(),
+            owner=run.owner,
+            now=run.clock(),
+            lease_for=run.settings.lease,
+        )
     )
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        if (work := await claiming) is not None:
+            give_back(work, run)
+        raise
 
 
 def summary(outcomes: list[Outcome]) -> str:

@@ -32,7 +32,18 @@ RENEWALS = 3
 
 
 async def process(work: BatchWork) -> Outcome:
-    """Take a claimed batch to its end, whatever that is."""
+    """Take a claimed batch to its end, whatever that is; broken off, it is given back."""
+    try:
+        outcome = await processed(work)
+        await artifacts.show_outcome(outcome)
+    except asyncio.CancelledError:
+        give_back(work, current_runtime())
+        raise
+    return outcome
+
+
+async def processed(work: BatchWork) -> Outcome:
+    """The batch's road, and the settlement of what stopped it."""
     now_in = "validate context"
     try:
         async with kept_lease(work):
@@ -41,14 +52,9 @@ async def process(work: BatchWork) -> Outcome:
                 now_in = stage.name
                 context = await run_stage(stage, context)
             now_in = "broadcast"
-            outcome = await broadcast(context, work.lease, current_runtime())
-    except asyncio.CancelledError:
-        give_back(work, current_runtime())
-        raise
+            return await broadcast(context, work.lease, current_runtime())
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
-        outcome = await settle_failure(work, now_in, error, current_runtime())
-    await artifacts.show_outcome(outcome)
-    return outcome
+        return await settle_failure(work, now_in, error, current_runtime())
 
 
 def give_back(work: BatchWork, run: Runtime) -> None:

@@ -103,7 +103,8 @@ def _print_spend(name: str, rows: list[dict[str, Any]]) -> None:
         (group, one["calls"], one["input_tokens"], one["output_tokens"], usd(one["cost_usd"]))
         for group, one in sums
     ]
-    print_table(f"By {name}", (name, "calls", "tokens in", "tokens out", "cost"), shown)
+    columns = (name, "calls", "tokens in", "tokens out", "cost")
+    print_table(f"By {name}", columns, shown, is_first_whole=False)
 
 
 def _summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     sys.stdout.flush()
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, is_first_whole: bool = True
+) -> None:
     """A table as wide as the terminal at most. Numbers stand to the right; an id, in a first column, stays whole."""
     rows = [tuple(row) for row in rows]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
@@ -55,7 +57,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
             name,
             justify="right" if is_number else "left",
             overflow="fold",
-            no_wrap=position == 0 or is_number,
+            no_wrap=is_number or (position == 0 and is_first_whole),
         )
     for row in rows:
         table.add_row(*map(shown, row))

@@ -148,18 +148,46 @@ def test_an_operators_limit_is_kept(world, prefect_slots):
     assert world.run(set_and_ensure) == 3
 
 
-def stopped_while_judging(world):
-    """A lane that is stopped when the judge has been asked and has not answered."""
-    world.offline.play([{"match": JUDGE, "play": {"kind": "hang", "seconds": 600}, "times": 1}])
+def stopped_when(world, has_come):
+    """A lane that is stopped at the moment when `has_come()`."""
 
     async def stopped():
         running = asyncio.create_task(lane())
-        while "JudgeReply" not in world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
-            await asyncio.sleep(0.01)
+        while not has_come():  # noqa: ASYNC110 - it comes in another thread
+            await asyncio.sleep(0.002)
         running.cancel()
         await asyncio.wait([running])
 
     world.run(stopped)
+
+
+def stopped_while_judging(world):
+    """A lane that is stopped when the judge has been asked and has not answered."""
+    world.offline.play([{"match": JUDGE, "play": {"kind": "hang", "seconds": 600}, "times": 1}])
+    stopped_when(world, lambda: "JudgeReply" in world.offline.counts)
+
+
+@pytest.mark.parametrize("claimed", [1, 3, 6])
+def test_a_lane_that_is_stopped_as_it_begins_gives_every_batch_back(world, fill, claimed):
+    """Claimed and not begun, half begun or in work: none is left RUNNING for its lease to run out."""
+    batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in range(6)]
+    count = "SELECT count(*) FROM batch_history WHERE to_state = 'RUNNING'"
+    stopped_when(world, lambda: world.rows(count)[0][0] >= claimed)
+    assert {world.batch(batch).state for batch in batches} <= {BatchState.READY, BatchState.DONE}
+
+
+def test_a_lane_that_is_stopped_while_it_explains_a_failure_gives_the_batch_back(world, fill):
+    """The next lane finds the failure again and explains it then."""
+    batch = fill.ready(world.ledger, TEXTS)
+    world.offline.play(
+        [
+            {"match": {"schema": "InsightReport"}, "play": {"kind": "refusal"}},
+            {"match": {"schema": "Diagnosis"}, "play": {"kind": "hang", "seconds": 600}, "times": 1},
+        ]
+    )
+    stopped_when(world, lambda: "Diagnosis" in world.offline.counts)
+    assert world.states(batch)[-1] is BatchState.READY
+    assert world.run(lane).message == "1 DEAD"
 
 
 def test_a_run_that_was_stopped_between_draft_and_verdict_generates_nothing_again(world, fill):
