@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # The machine's uv, or the one put into the environment where there is none.
 UV = PATH="$(CURDIR)/$(BIN):$$PATH" uv
 
-.PHONY: demo test setup lock check bench clean
+.PHONY: demo test setup lock check bench crash clean
 
 demo: setup
 	@$(BIN)/penstock demo
@@ -40,6 +40,9 @@ lock:
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+crash: setup
+	$(BIN)/python -m benchmarks.crash --write
 
 clean:
 	rm -rf $(VENV) .penstock

@@ -27,7 +27,8 @@ class CallState(StrEnum):
 class CallIdentity(Contract):
     """Who a call is for, written before it leaves.
 
-    `request_hash` is over model, system, messages and schema: the identity of what was asked.
+    `request_hash` is over model, system, messages and schema: the identity of what was asked. `attempt` counts the
+    times it has been sent in this turn, from 1.
     """
 
     id: str
@@ -43,6 +44,7 @@ class CallIdentity(Contract):
     prompt_version: str
     rubric_version: str | None
     request_hash: str
+    attempt: int = 1
     started_at: datetime
 
 
@@ -67,11 +69,15 @@ class Reply(Contract):
 
 
 class CallFailure(Contract):
-    """A call that brought no usable answer, in words an operator understands."""
+    """A call that brought no usable answer, in words an operator understands.
+
+    `transient`: no answer, the same may succeed later; `throttled`: the model is there and wants fewer requests;
+    `rejected`, `refused`, `invalid`: the same would fail again.
+    """
 
     error: str
     message: str
-    kind: Literal["transient", "rejected", "refused", "invalid"]
+    kind: Literal["transient", "throttled", "rejected", "refused", "invalid"]
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)
     latency_ms: float = 0.0

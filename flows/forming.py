@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from ledger.batches import create_batches
-from ledger.due import next_due, release_due
+from ledger.due import is_release_due, release_due
 from ledger.pools import low_events, newest_event, pending_events, topic_counts
 from ledger.promotions import promote_events
 from tasks.batching import closing_now, next_close, plan_batches
@@ -104,7 +104,7 @@ async def is_due(watch: Watch, run: Runtime) -> bool:
     return (
         has_events
         or is_past(watch.closes_at, now)
-        or is_past(await asyncio.to_thread(next_due, run.ledger), now)
+        or await asyncio.to_thread(is_release_due, run.ledger, now)
     )
 
 

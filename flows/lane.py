@@ -16,7 +16,8 @@ from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
 from ledger.due import count_ready
-from tasks.outcome import Outcome
+from ledger.errors import UnreadableBatchError
+from tasks.outcome import Outcome, settle_failure
 from tasks.runtime import Runtime, runtime
 
 Running = dict[asyncio.Task[State[None]], BatchWork]
@@ -88,11 +89,19 @@ def tags_of(batch: Batch) -> set[str]:
 
 
 async def claim_one(run: Runtime) -> BatchWork | None:
-    """The next batch in turn, ours for the time of the lease; given back where the lane ends meanwhile."""
+    """The next batch in turn, ours for the time of the lease; one that cannot be read becomes a dead letter."""
+    while True:
+        try:
+            return await claim_shielded(run)
+        except UnreadableBatchError as error:
+            await settle_failure(error.work, "validate context", error, run)
+
+
+async def claim_shielded(run: Runtime) -> BatchWork | None:
+    """Claim, and give the batch back where the lane ends meanwhile."""
     claiming = asyncio.ensure_future(
-        asyncio.to_thread(
+        run.in_ledger(
             claim_next,
-            run.ledger,
             lease_id=run.new_id(),
             owner=run.owner,
             now=run.clock(),

@@ -1,7 +1,9 @@
 """The pipelines: ordered lists of stages. A new one is a line here, a stage module and its prompts."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from ledger.pauses import ALL, DELIVERY
 from tasks.stages import documents, editorial, insights, notices, recommendations, solutions
 from tasks.stages.base import Stage
 
@@ -27,6 +29,12 @@ _ALL = (
 )
 
 PIPELINES = {pipeline.name: pipeline for pipeline in _ALL}
+
+
+PAUSABLE: Final = frozenset(
+    {ALL, DELIVERY, *(stage.name for pipeline in PIPELINES.values() for stage in pipeline.stages)}
+)
+"""What can be paused: every stage, delivery, and all of it."""
 
 
 def pipeline_named(name: str) -> Pipeline:

@@ -16,6 +16,7 @@ from flows import artifacts
 from flows.pipelines import pipeline_named
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
+from flows.watch import watched
 from ledger.claims import claim, release_lease, renew_lease
 from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError
 from ledger.throttle import Exhausted, reserve_solutions
@@ -192,7 +193,7 @@ async def process_batch(batch: str) -> State[None]:
     Args:
         batch: The batch's id, as `penstock status` shows it.
     """
-    async with runtime() as run, model_slots(run):
+    async with runtime() as run, watched(run), model_slots(run):
         work = await asyncio.to_thread(
             claim,
             run.ledger,

@@ -7,9 +7,10 @@ from prefect import flow
 from flows.forming import Watch, form_batches, is_due
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
-from ledger.deliveries import due_messages
+from flows.watch import watched
 from ledger.due import count_ready
-from tasks.broadcast import publish
+from ledger.outbox import has_messages
+from tasks.publisher import publish
 from tasks.runtime import runtime
 
 
@@ -40,13 +41,13 @@ async def has_work(watch: Watch) -> bool:
         return (
             await is_due(watch, run)
             or await asyncio.to_thread(count_ready, run.ledger) > 0
-            or len(await asyncio.to_thread(due_messages, run.ledger, run.clock(), 1)) > 0
+            or await run.in_ledger(has_messages, run.clock())
         )
 
 
 async def work(*, until_idle: bool, flush: bool = False) -> None:
     """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
-    async with runtime():
+    async with runtime() as run, watched(run):
         while await work_once(flush=flush) and until_idle:
             pass
         await refresh_lake()

@@ -1,5 +1,6 @@
 """Reading batches back: where each stands, how it got there, what it holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,8 @@ import orjson
 from sqlalchemy import Connection, Row, select
 
 from contracts.batches import Batch, BatchState
+from contracts.events import Event
+from contracts.versions import upgraded_json
 from ledger.engine import Ledger
 from ledger.sql import by_prefix, reading
 from ledger.tables import batch_events, batches, events
@@ -66,18 +69,23 @@ def batch_diagnosis(ledger: Ledger, batch_id: str) -> dict[str, Any] | None:
 def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
     """The CloudEvents ids of the batch's events, in ledger order."""
     with reading(ledger) as connection:
-        return tuple(orjson.loads(payload)["id"] for payload in event_payloads(connection, batch_id))
+        return tuple(orjson.loads(row.payload)["id"] for row in event_rows(connection, batch_id))
 
 
-def event_payloads(connection: Connection, batch_id: str) -> list[str]:
-    """The JSON of the batch's events, in ledger order."""
+def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The batch's events in ledger order, each with `schema_version` and `payload`."""
     query = (
-        select(events.c.payload)
+        select(events.c.schema_version, events.c.payload)
         .join_from(batch_events, events, batch_events.c.event_seq == events.c.seq)
         .where(batch_events.c.batch_id == batch_id)
         .order_by(batch_events.c.event_seq)
     )
-    return list(connection.execute(query).scalars())
+    return connection.execute(query).all()
+
+
+def to_event(row: Row[*tuple[Any, ...]]) -> Event:
+    """The event of a row with `schema_version` and `payload`; UnknownVersionError for one of another version."""
+    return Event.model_validate_json(upgraded_json("event", row.schema_version, row.payload))
 
 
 def to_batch(row: Row[Any]) -> Batch:

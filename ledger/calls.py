@@ -3,20 +3,26 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, type_coerce, update
 
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
+from ledger.breakers import count_failure, count_success
+from ledger.call_rules import DEFAULT_RULES, CallRules, check_call
 from ledger.engine import Ledger
 from ledger.errors import UnknownCallError
+from ledger.outcome_tables import dead_letters
 from ledger.sql import insert_once, reading, writing
-from ledger.tables import model_calls
+from ledger.tables import SERIAL, model_calls
 
 
-def begin_call(ledger: Ledger, identity: CallIdentity) -> Reply | None:
+def begin_call(ledger: Ledger, identity: CallIdentity, rules: CallRules = DEFAULT_RULES) -> Reply | None:
     """Record that a call is about to leave, STARTED; or the answer that this very request has brought before.
 
     It is the same request when batch, item, purpose and the hash of its body are the same; answered before,
     nothing is recorded and nothing is to be sent. A call recorded before is left as it is.
+
+    Raises:
+        CallHeldError: a pause, an open breaker or a spent retry budget stands in its way; nothing is recorded.
     """
     values = identity.model_dump(mode="python") | {
         "batch_id": identity.batch,
@@ -24,10 +30,13 @@ def begin_call(ledger: Ledger, identity: CallIdentity) -> Reply | None:
         "state": CallState.STARTED.value,
     }
     del values["batch"]
-    with writing(ledger) as connection:
+    # Retries of a model take turns: counting them and adding one is one step.
+    lock = f"retries of {identity.model}" if identity.attempt > 1 else None
+    with writing(ledger, lock) as connection:
         earlier = connection.execute(_answered(identity)).first()
         if earlier is not None:
             return _reply(earlier)
+        check_call(connection, identity, rules)
         insert_once(connection, model_calls, values)
     return None
 
@@ -47,17 +56,31 @@ def _answered(identity: CallIdentity) -> Select[Any]:
     )
 
 
-def settle_call(ledger: Ledger, call_id: str, outcome: Reply | CallFailure, now: datetime) -> None:
+def settle_call(
+    ledger: Ledger,
+    call_id: str,
+    outcome: Reply | CallFailure,
+    now: datetime,
+    rules: CallRules = DEFAULT_RULES,
+) -> None:
     """Record what a STARTED call brought, and its cost; a call settled before is left as it is.
+
+    Whether the model answered is counted by its breaker.
 
     Raises:
         UnknownCallError: no such call was begun.
     """
     with writing(ledger) as connection:
-        settle(connection, call_id, outcome, now)
+        settle(connection, call_id, outcome, now, rules)
 
 
-def settle(connection: Connection, call_id: str, outcome: Reply | CallFailure, now: datetime) -> None:
+def settle(
+    connection: Connection,
+    call_id: str,
+    outcome: Reply | CallFailure,
+    now: datetime,
+    rules: CallRules = DEFAULT_RULES,
+) -> None:
     """Settle a call inside the caller's transaction. Raises as `settle_call`."""
     usage = outcome.usage
     values: dict[str, Any] = {
@@ -73,8 +96,11 @@ def settle(connection: Connection, call_id: str, outcome: Reply | CallFailure, n
         update(model_calls)
         .where(model_calls.c.id == call_id, model_calls.c.state == CallState.STARTED.value)
         .values(values | _told(outcome))
-    )
-    if settled.rowcount == 0:
+        .returning(model_calls.c.model)
+    ).scalar()
+    if settled is not None:
+        _count(connection, settled, call_id, outcome, now, rules)
+    else:
         known = connection.execute(select(model_calls.c.id).where(model_calls.c.id == call_id)).first()
         if known is None:
             raise UnknownCallError(
@@ -82,8 +108,27 @@ def settle(connection: Connection, call_id: str, outcome: Reply | CallFailure, n
             )
 
 
+def _count(
+    connection: Connection,
+    model: str,
+    call_id: str,
+    outcome: Reply | CallFailure,
+    now: datetime,
+    rules: CallRules,
+) -> None:
+    """An answer of any kind shows that the model is there; so does a request to slow down."""
+    if isinstance(outcome, CallFailure) and outcome.kind == "transient":
+        why = f"{outcome.error}: {outcome.message}"
+        count_failure(connection, model, call_id, why, rules.breaker, now)
+    else:
+        count_success(connection, model, call_id, now)
+
+
 def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
-    """How many requests for the generation of an item have begun, whatever came of them."""
+    """How many requests for the generation of an item have begun since its batch was last replayed, if it was."""
+    replayed = select(func.coalesce(func.max(type_coerce(dead_letters.c.replayed_at, SERIAL)), 0)).where(
+        dead_letters.c.batch_id == batch_id
+    )
     made = (
         select(func.count())
         .select_from(model_calls)
@@ -91,6 +136,7 @@ def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
             model_calls.c.batch_id == batch_id,
             model_calls.c.item == item,
             model_calls.c.purpose == Purpose.GENERATE,
+            type_coerce(model_calls.c.started_at, SERIAL) >= replayed.scalar_subquery(),
         )
     )
     with reading(ledger) as connection:

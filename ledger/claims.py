@@ -7,13 +7,15 @@ it so far is found by the next holder.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, exists, func, literal, select, update
 
 from contracts.batches import Batch, BatchState, BatchWork
-from contracts.events import Event
-from ledger.batch_reads import event_payloads, to_batch
+from contracts.versions import UnknownVersionError
+from ledger.batch_reads import event_rows, to_batch, to_event
 from ledger.columns import Moment
 from ledger.engine import Ledger
+from ledger.errors import UnreadableBatchError
 from ledger.sql import among, reading, writing
 from ledger.tables import batches, turns
 from ledger.transitions import move, update_state
@@ -29,6 +31,9 @@ def claim_next(
 
     The highest lane goes first; in it the tenant that was served longest ago, and of its batches the oldest.
     Two claimers never get the same batch.
+
+    Raises:
+        UnreadableBatchError: it is claimed, but its events are of a version that this Penstock does not read.
     """
     with writing(ledger, "claims") as connection:
         batch_id = _next_ready(connection)
@@ -41,7 +46,7 @@ def claim_next(
 def claim(
     ledger: Ledger, batch_id: str, *, lease_id: str, owner: str, now: datetime, lease_for: timedelta
 ) -> BatchWork | None:
-    """Claim this batch; None if it is not READY or does not exist."""
+    """Claim this batch; None if it is not READY or does not exist. Raises as `claim_next`."""
     with writing(ledger, "claims") as connection:
         batch = _take(connection, batch_id, lease_id, owner, now, now + lease_for)
     return None if batch is None else _work(ledger, batch, lease_id)
@@ -111,6 +116,8 @@ def _take(
 
 def _work(ledger: Ledger, batch: Batch, lease: str) -> BatchWork:
     with reading(ledger) as connection:
-        payloads = event_payloads(connection, batch.id)
-    events = tuple(Event.model_validate_json(payload) for payload in payloads)
-    return BatchWork(batch=batch, events=events, lease=lease)
+        rows = event_rows(connection, batch.id)
+    try:
+        return BatchWork(batch=batch, events=tuple(map(to_event, rows)), lease=lease)
+    except (UnknownVersionError, ValidationError) as error:
+        raise UnreadableBatchError(BatchWork(batch=batch, events=(), lease=lease), error) from error

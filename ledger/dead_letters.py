@@ -1,25 +1,34 @@
-"""Dead letters: work that failed for good, with everything needed to understand it and to try it again."""
+"""Dead letters: what could not be processed, with everything needed to understand it and to try again."""
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
 
+from contracts.versions import CURRENT, upgraded
 from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
+from ledger.signals import signal
 from ledger.sql import by_prefix, insert_once, reading, writing
 
-LETTER_SCHEMA_VERSION: Final = "1"
+KIND: Final = "dead letter"
+DELIVERY: Final = "delivery"
+"""The stage of what was made and could not be delivered."""
+
+HOUR: Final = timedelta(hours=1)
+OUTAGE_AN_HOUR: Final = 500
+"""So many letters within an hour are not single faults any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One failure: where, what was raised, what it had cost, and what the debugger says.
+    """One batch, or one delivery, that ended in an error.
 
-    `prompt` is the name and version of the prompt at work, None where none was; `payload` holds the ids of the
-    batch's events and whatever else is needed to try again, as JSON.
+    `payload` is what was worked on: `{"events": [...]}`, or `{"deliverable": id, "message": outbox id}`.
+    `verdicts` are the judge's scores by item and criterion so far; `started_at` is when work on it began, `at`
+    when it was given up, `replayed_at` when it was sent back to work.
     """
 
     id: str
@@ -35,6 +44,24 @@ class DeadLetter:
     attempts: int
     at: datetime
     payload: Any
+    verdicts: dict[str, Any]
+    started_at: datetime | None = None
+    replayed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters: those that fit all that is given. `older` than, `newer` than: their age."""
+
+    stage: str | None = None
+    error: str | None = None
+    tenant: str | None = None
+    older_than: datetime | None = None
+    newer_than: datetime | None = None
+    replayed: bool | None = None
+
+
+EVERY: Final = LetterFilter()
 
 
 def bury(ledger: Ledger, letter: DeadLetter) -> None:
@@ -44,23 +71,38 @@ def bury(ledger: Ledger, letter: DeadLetter) -> None:
 
 
 def bury_within(connection: Connection, letter: DeadLetter) -> None:
-    """As `bury`, inside the caller's transaction."""
-    values = asdict(letter) | {"schema_version": LETTER_SCHEMA_VERSION, "batch_id": letter.batch}
+    """As `bury`, inside the caller's transaction. Operators are told of it, and of an hour with too many."""
+    known = connection.execute(select(dead_letters.c.id).where(dead_letters.c.id == letter.id)).first()
+    if known is not None:
+        return
+    values = asdict(letter) | {"schema_version": CURRENT[KIND], "batch_id": letter.batch}
     del values["batch"]
     insert_once(connection, dead_letters, values)
+    told = {"letter": letter.id, "stage": letter.stage, "tenant": letter.tenant, "error": letter.error}
+    depth = connection.execute(_count(LetterFilter(replayed=False))).scalar_one()
+    signal(connection, "dead_letter.buried", letter.id, told | {"depth": depth}, letter.at)
+    within = connection.execute(_count(LetterFilter(newer_than=letter.at - HOUR))).scalar_one()
+    if within == OUTAGE_AN_HOUR:
+        signal(connection, "dead_letters.outage", "dead letters", {"within_an_hour": within}, letter.at)
 
 
-def list_letters(
-    ledger: Ledger, limit: int = 1_000, tenant: str | None = None, stage: str | None = None
-) -> tuple[DeadLetter, ...]:
-    """The latest dead letters, newest first, of one tenant or stage if it is given."""
-    query = select(dead_letters).order_by(dead_letters.c.at.desc(), dead_letters.c.id).limit(limit)
-    if tenant is not None:
-        query = query.where(dead_letters.c.tenant == tenant)
-    if stage is not None:
-        query = query.where(dead_letters.c.stage == stage)
+def list_letters(ledger: Ledger, limit: int = 1_000, only: LetterFilter = EVERY) -> tuple[DeadLetter, ...]:
+    """The latest dead letters that fit, newest first.
+
+    Raises:
+        UnknownVersionError: one of them was written by a version that this one does not read.
+    """
+    order = (dead_letters.c.at.desc(), dead_letters.c.id)
+    query = select(dead_letters).where(*_fits(only)).order_by(*order).limit(limit)
     with reading(ledger) as connection:
         return tuple(_letter(row) for row in connection.execute(query))
+
+
+def letter_ids(ledger: Ledger, only: LetterFilter = EVERY) -> tuple[str, ...]:
+    """The ids of all dead letters that fit, oldest first."""
+    query = select(dead_letters.c.id).where(*_fits(only)).order_by(dead_letters.c.at, dead_letters.c.id)
+    with reading(ledger) as connection:
+        return tuple(connection.execute(query).scalars())
 
 
 def read_letter(ledger: Ledger, letter_id: str) -> DeadLetter | None:
@@ -68,12 +110,43 @@ def read_letter(ledger: Ledger, letter_id: str) -> DeadLetter | None:
 
     Raises:
         AmbiguousIdError: several ids begin so.
+        UnknownVersionError: it was written by a version that this one does not read.
     """
     with reading(ledger) as connection:
         row = by_prefix(connection, dead_letters, letter_id)
     return None if row is None else _letter(row)
 
 
+def purge_letters(ledger: Ledger, only: LetterFilter) -> int:
+    """Remove the dead letters that fit; returns how many. Their batches stay as they are."""
+    with writing(ledger) as connection:
+        return connection.execute(delete(dead_letters).where(*_fits(only))).rowcount
+
+
+def purge_letter(ledger: Ledger, letter_id: str) -> bool:
+    """Remove one dead letter; False if it is gone already."""
+    with writing(ledger) as connection:
+        return bool(connection.execute(delete(dead_letters).where(dead_letters.c.id == letter_id)).rowcount)
+
+
+def _count(only: LetterFilter) -> Select[int]:
+    return select(func.count()).select_from(dead_letters).where(*_fits(only))
+
+
+def _fits(only: LetterFilter) -> list[ColumnElement[bool]]:
+    columns = dead_letters.c
+    equal = {name: getattr(only, name) for name in ("stage", "error", "tenant")}
+    tests = [columns[name] == value for name, value in equal.items() if value is not None]
+    if only.older_than is not None:
+        tests.append(columns.at <= only.older_than)
+    if only.newer_than is not None:
+        tests.append(columns.at > only.newer_than)
+    if only.replayed is not None:
+        tests.append(columns.replayed_at.is_not(None) if only.replayed else columns.replayed_at.is_(None))
+    return tests
+
+
 def _letter(row: Row[Any]) -> DeadLetter:
     values = {field.name: getattr(row, field.name) for field in fields(DeadLetter) if field.name != "batch"}
+    values["payload"] = upgraded(KIND, row.schema_version, row.payload)
     return DeadLetter(batch=row.batch_id, **values)

@@ -6,6 +6,7 @@ from sqlalchemy import func, or_, select, union_all
 
 from contracts.batches import RESUMABLE, BatchState
 from ledger.engine import Ledger
+from ledger.holds import released_by_holds
 from ledger.sql import reading, writing
 from ledger.tables import batches
 from ledger.transitions import update_state
@@ -16,9 +17,10 @@ _RESUMABLE = batches.c.state.in_(sorted(state.value for state in RESUMABLE))
 
 
 def release_due(ledger: Ledger, now: datetime) -> int:
-    """Make READY what is due: PENDING and HELD batches whose time has come, and RUNNING ones whose lease ran out.
+    """Make READY what is due, and return how many; the reasons are in their histories.
 
-    Returns how many; the reasons are in their histories.
+    That is PENDING and HELD batches whose time has come, HELD ones whose hold is over, and RUNNING ones whose lease
+    ran out.
     """
     query = (
         select(batches.c.id, batches.c.state, batches.c.lease_owner)
@@ -36,11 +38,23 @@ def release_due(ledger: Ledger, now: datetime) -> int:
                 else f"the time to leave {state} came"
             )
             update_state(connection, batch_id, {BatchState(state)}, BatchState.READY, why, freed, now=now)
-    return len(due)
+        over = released_by_holds(connection, now)
+        for batch_id, why in over:
+            update_state(connection, batch_id, {BatchState.HELD}, BatchState.READY, why, freed, now=now)
+    return len(due) + len(over)
+
+
+def is_release_due(ledger: Ledger, now: datetime) -> bool:
+    """True when `release_due` would find something."""
+    at = next_due(ledger)
+    if at is not None and at <= now:
+        return True
+    with reading(ledger) as connection:
+        return bool(released_by_holds(connection, now))
 
 
 def next_due(ledger: Ledger) -> datetime | None:
-    """When `release_due` will next find something; None if nothing is waiting for a time."""
+    """When the next batch's own time or lease ends; None if nothing is waiting for a time."""
     moments = union_all(
         select(func.min(batches.c.resume_at).label("at")).where(_RESUMABLE),
         select(func.min(batches.c.lease_until).label("at")).where(_RUNNING),

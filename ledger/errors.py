@@ -2,6 +2,7 @@
 
 from sqlalchemy.exc import OperationalError
 
+from contracts.batches import BatchWork
 from contracts.errors import OperatorError
 
 DatabaseError = OperationalError
@@ -38,3 +39,11 @@ class IllegalTransitionError(LedgerError):
 
 class LeaseLostError(LedgerError):
     """The batch is no longer held by the lease that was shown: another worker has it, or may."""
+
+
+class UnreadableBatchError(LedgerError):
+    """A batch was claimed whose events cannot be read; `work` is the claim, without events."""
+
+    def __init__(self, work: BatchWork, error: Exception) -> None:
+        super().__init__(f"the events of {work.batch.id} cannot be read: {error}")
+        self.work = work

@@ -16,6 +16,7 @@ from contracts.events import (
     content_hash,
     event_key,
 )
+from contracts.versions import upgraded_json
 from ledger.columns import storable, to_micros
 from ledger.engine import Ledger
 from ledger.pools import needed_bits, newest_seq
@@ -140,11 +141,11 @@ def record_intake(
 
 def read_rejections(ledger: Ledger, limit: int) -> tuple[Rejection, ...]:
     """The latest rejections, newest first."""
-    query = select(rejections.c.payload).order_by(rejections.c.id.desc()).limit(limit)
+    columns = (rejections.c.schema_version, rejections.c.payload)
     with reading(ledger) as connection:
-        return tuple(
-            Rejection.model_validate_json(payload) for payload in connection.execute(query).scalars()
-        )
+        rows = connection.execute(select(*columns).order_by(rejections.c.id.desc()).limit(limit)).all()
+    current = (upgraded_json("rejection", row.schema_version, row.payload) for row in rows)
+    return tuple(map(Rejection.model_validate_json, current))
 
 
 def _known_hashes(connection: Connection, keys: list[bytes]) -> dict[bytes, bytes]:

@@ -4,18 +4,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from contracts.calls import Reply
+from contracts.versions import CURRENT, upgraded
 from ledger.calls import settle as settle_within
 from ledger.engine import Ledger
 from ledger.sql import insert_once, reading, writing
 from ledger.tables import items, judgements
-
-ITEM_SCHEMA_VERSION: Final = "1"
 
 Verdict = Literal["passed", "failed", "unscored"]
 """`unscored`: the judge failed, which says nothing about the item; it may be judged again."""
@@ -95,7 +94,7 @@ def store_draft(
     A draft stored before by the same prompt version is left as it is. One of another version is replaced, and
     its verdict goes with it: it was about other words.
     """
-    row = asdict(draft) | {"batch_id": batch_id, "created_at": now, "schema_version": ITEM_SCHEMA_VERSION}
+    row = asdict(draft) | {"batch_id": batch_id, "created_at": now, "schema_version": CURRENT["item"]}
     with writing(ledger) as connection:
         _settle(connection, settle, now)
         _drop_outdated(connection, batch_id, draft)
@@ -180,4 +179,5 @@ def _stored(row: Row[Any], scores: Sequence[ScoreRow]) -> StoredItem:
     values = {
         field.name: getattr(row, field.name) for field in fields(StoredItem) if field.name != "judgements"
     }
+    values["content"] = upgraded("item", row.schema_version, row.content)
     return StoredItem(**values, judgements=tuple(scores))

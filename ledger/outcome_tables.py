@@ -65,6 +65,10 @@ dead_letters: Final = Table(
     Column("at", Moment, nullable=False, index=True),
     Column("schema_version", String, nullable=False),
     Column("payload", Json, nullable=False),
+    Column("verdicts", Json, nullable=False, server_default="{}"),
+    Column("started_at", Moment),
+    Column("replayed_at", Moment),
+    Index("ix_dead_letters_open", "replayed_at", "at"),
 )
 
 promotions: Final = Table(

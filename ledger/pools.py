@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Connection, case, func, select, type_coerce
 
 from contracts.batches import Scope
 from contracts.events import Event, Priority
+from ledger.batch_reads import to_event
 from ledger.engine import Ledger
 from ledger.frames import TIME, day_number, read_frame
 from ledger.sql import among, reading
@@ -92,8 +93,9 @@ def newest_seq(connection: Connection) -> int:
 def read_events(ledger: Ledger, seqs: Iterable[int]) -> tuple[Event, ...]:
     """The events with these ledger numbers, in ledger order; numbers nobody has are left out."""
     with reading(ledger) as connection:
-        query = select(events.c.payload).where(among(connection, events.c.seq, seqs)).order_by(events.c.seq)
-        return tuple(Event.model_validate_json(payload) for payload in connection.execute(query).scalars())
+        named = among(connection, events.c.seq, seqs)
+        query = select(events.c.schema_version, events.c.payload).where(named).order_by(events.c.seq)
+        return tuple(map(to_event, connection.execute(query)))
 
 
 def topic_counts(ledger: Ledger) -> pl.DataFrame:

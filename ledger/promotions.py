@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from contracts.events import Priority
+from contracts.versions import CURRENT
 from ledger.engine import Ledger
 from ledger.outcome_tables import promotions
 from ledger.pools import needed_bits
 from ledger.sql import among, insert_rows, writing
 from ledger.tables import events, pool
-
-EVIDENCE_SCHEMA_VERSION: Final = "1"
 
 
 def promote_events(
@@ -42,7 +41,7 @@ def promote_events(
         connection.execute(delete(pool).where(among(connection, pool.c.seq, [row.seq for row in raised])))
         insert_rows(connection, pool, ("seq", "needed", "batched"), [_bits(*row) for row in raised])
         values = {"tenant": tenant, "topic": topic, "events": len(raised), "at": now, "evidence": evidence}
-        connection.execute(insert(promotions).values(values | {"schema_version": EVIDENCE_SCHEMA_VERSION}))
+        connection.execute(insert(promotions).values(values | {"schema_version": CURRENT["evidence"]}))
     return len(raised)
 
 

@@ -119,10 +119,12 @@ batches: Final = Table(
     Column("lease", String),
     Column("lease_owner", String),
     Column("lease_until", Moment),
+    Column("hold", String),
     Column("diagnosis", Json),
     Column("schema_version", String, nullable=False),
     Index("ix_batches_claim", "state", "lane", "tenant", "created_at", "id"),
     Index("ix_batches_due", "state", "resume_at"),
+    Index("ix_batches_holds", "state", "hold"),
     Index("ix_batches_leases", "lease"),
 )
 
@@ -183,6 +185,7 @@ model_calls: Final = Table(
     Column("prompt_version", String, nullable=False),
     Column("rubric_version", String),
     Column("request_hash", String, nullable=False),
+    Column("attempt", SmallInteger, nullable=False, server_default="1"),
     Column("state", String, nullable=False),
     Column("started_at", Moment, nullable=False, index=True),
     Column("reply_model", String),

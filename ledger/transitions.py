@@ -30,7 +30,7 @@ ALLOWED: Final[dict[BatchState, frozenset[BatchState]]] = {
     BatchState.FAILED: frozenset(),
     BatchState.DEAD: frozenset(),
 }
-"""What may follow each state; a finished batch never moves again."""
+"""What may follow each state; a finished batch never moves again, but for a DEAD one that is replayed."""
 
 
 def transition(ledger: Ledger, batch_id: str, to: BatchState, *, reason: str, now: datetime) -> None:
@@ -48,13 +48,15 @@ def transition(ledger: Ledger, batch_id: str, to: BatchState, *, reason: str, no
 class Settlement:
     """How a lease's turn with a batch ends: the state it is left in, and why.
 
-    `resume_at` is when a PENDING or HELD batch becomes READY by itself; `diagnosis` is kept with the batch for
-    as long as it is in this state; `letter` is written with the move or not at all.
+    `resume_at` is when a PENDING or HELD batch becomes READY by itself, `hold` what a HELD one waits to see ended
+    (`ledger.holds`); `diagnosis` is kept with the batch for as long as it is in this state; `letter` is written
+    with the move or not at all.
     """
 
     state: BatchState
     reason: str
     resume_at: datetime | None = None
+    hold: str | None = None
     diagnosis: dict[str, Any] | None = None
     letter: DeadLetter | None = None
 
@@ -67,7 +69,7 @@ def settle_batch(ledger: Ledger, batch_id: str, lease: str, end: Settlement, now
         LeaseLostError: the lease no longer holds the batch.
         IllegalTransitionError: RUNNING does not lead to the state.
     """
-    extra = {"resume_at": end.resume_at, "diagnosis": end.diagnosis}
+    extra = {"resume_at": end.resume_at, "hold": end.hold, "diagnosis": end.diagnosis}
     with writing(ledger) as connection:
         moved = move(connection, batch_id, end.state, reason=end.reason, now=now, lease=lease, extra=extra)
         if end.letter is not None and moved:
@@ -114,7 +116,7 @@ def update_state(
     found = connection.execute(select(batches.c.state).where(*where)).scalar()
     if found is None or BatchState(found) not in sources:
         return None
-    moved = {"state": to.value, "reason": reason, "lease_until": None, "diagnosis": None}
+    moved = {"state": to.value, "reason": reason, "lease_until": None, "hold": None, "diagnosis": None}
     times = {"finished_at": now} if to in FINISHED else {}
     changed = connection.execute(
         update(batches).where(*where, batches.c.state == found).values(moved | times | values)

@@ -9,14 +9,11 @@ from tasks.diagnosis import diagnose
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport
 from tasks.model.client import ModelRequest
 from tasks.model.paid import Question
-from tasks.produce import JudgeOutageError, caller_for
+from tasks.produce import caller_for
 from tasks.prompts import load_prompt
 from tasks.runtime import Runtime
-from tasks.stages.context import NothingToSayError
 
 MAX_TOKENS = 2_000
-KNOWN = (NothingToSayError, JudgeOutageError)
-"""What is wrong is known, or will pass: rules explain it, and no model is paid to find it out."""
 
 
 class DiagnosisReply(BaseModel):
@@ -31,9 +28,9 @@ class DiagnosisReply(BaseModel):
 
 
 async def diagnose_failure(
-    error: BaseException, context: FailureContext, work: BatchWork, runtime: Runtime
+    error: BaseException, context: FailureContext, work: BatchWork, runtime: Runtime, *, by_model: bool
 ) -> Diagnosis:
-    """Explain `error` by the cheap model, else by rules, else by its trace. Never raises."""
+    """Explain `error`, with `by_model` by the cheap model, else by rules, else by its trace. Never raises."""
 
     async def ask(report: FailureReport) -> Diagnosis:
         prompt = load_prompt("diagnosis")
@@ -54,4 +51,4 @@ async def diagnose_failure(
         await calls.settle(paid)
         return Diagnosis(source="model", **reply.model_dump())
 
-    return await diagnose(error, context, None if isinstance(error, KNOWN) else ask)
+    return await diagnose(error, context, ask if by_model else None)

@@ -7,18 +7,20 @@ from decimal import Decimal
 
 from contracts.batches import Batch, BatchState, BatchWork
 from ledger.batches import batch_history
+from ledger.call_rules import CallHeldError
 from ledger.costs import item_costs
 from ledger.dead_letters import DeadLetter
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError
 from ledger.transitions import Settlement, settle_batch
-from ledger.work import count_attempts
+from ledger.work import StoredItem, count_attempts, read_items
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
-from tasks.diagnosis.redact import redact
+from tasks.diagnosis.redact import redact, redact_within
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport, QualityFinding
 from tasks.produce import GateClosedError, GenerationError, JudgeOutageError
 from tasks.runtime import Runtime
+from tasks.settings import Settings
 from tasks.stages.context import NothingToSayError
 
 
@@ -50,11 +52,12 @@ class _Stop:
     state: BatchState
     resume_after: timedelta | None = None
     resume_at: datetime | None = None
+    hold: str | None = None
 
 
 def worst(errors: list[BaseException]) -> BaseException:
-    """The error that decides: a fault before a lost generation, that before a closed gate, that before an outage."""
-    order = (GenerationError, GateClosedError, JudgeOutageError)
+    """The error that decides: a fault before a lost generation, that before a closed gate, that before a wait."""
+    order = (GenerationError, GateClosedError, JudgeOutageError, CallHeldError)
     ranks = {kind: rank for rank, kind in enumerate(order, start=1)}
     return min(errors, key=lambda error: ranks.get(type(error), 0))
 
@@ -66,23 +69,26 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     """
     if isinstance(error, LeaseLostError):
         return Outcome(work.batch, BatchState.RUNNING, str(error))
-    stop = _meaning(error, runtime)
     attempts = await asyncio.to_thread(_attempts, work, error, runtime.ledger)
+    stop = _meaning(error, attempts, runtime.settings)
     context = _failure_context(work, stage, error, attempts)
     report = describe_failure(error, context)
     now = runtime.clock()
     resume_at = stop.resume_at or (now + stop.resume_after if stop.resume_after else None)
     diagnosis = None
     if stop.state is not BatchState.PENDING:
-        diagnosis = await diagnose_failure(error, context, work, runtime)
+        # What will pass, or is known, rules explain; no model is paid to find it out.
+        by_model = stop.state is not BatchState.HELD and not isinstance(error, NothingToSayError)
+        diagnosis = await diagnose_failure(error, context, work, runtime, by_model=by_model)
     letter = None
     if stop.state is BatchState.DEAD:
         spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
         total = sum(spent.values(), Decimal(0))
-        letter = _letter(work, report, error, diagnosis, total, context, runtime)
+        items = await asyncio.to_thread(read_items, runtime.ledger, work.batch.id)
+        letter = _letter(work, report, error, diagnosis, total, items, context, runtime)
     reason = report.message or report.error
     kept = diagnosis.model_dump(mode="json") if diagnosis else None
-    end = Settlement(stop.state, reason, resume_at, kept, letter)
+    end = Settlement(stop.state, reason, resume_at, stop.hold, kept, letter)
     try:
         await asyncio.to_thread(settle_batch, runtime.ledger, work.batch.id, work.lease, end, now)
     except LeaseLostError as lost:
@@ -90,12 +96,16 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     return Outcome(work.batch, stop.state, reason, diagnosis)
 
 
-def _meaning(error: Exception, runtime: Runtime) -> _Stop:
+def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:
     match error:
         case SolutionsExhaustedError(resume_at=at):
             return _Stop(BatchState.PENDING, resume_at=at)
+        case CallHeldError(hold=hold, resume_at=at):
+            return _Stop(BatchState.HELD, resume_at=at, hold=hold)
         case JudgeOutageError():
-            return _Stop(BatchState.HELD, resume_after=timedelta(seconds=runtime.settings.hold_s))
+            return _Stop(BatchState.HELD, resume_after=settings.hold)
+        case GenerationError() if error.may_pass and attempts < settings.message_attempts:
+            return _Stop(BatchState.HELD, resume_after=settings.hold)
         case GateClosedError() | NothingToSayError():
             return _Stop(BatchState.FAILED)
         case _:
@@ -135,6 +145,7 @@ def _letter(
     error: Exception,
     diagnosis: Diagnosis | None,
     spent: Decimal,
+    items: tuple[StoredItem, ...],
     context: FailureContext,
     runtime: Runtime,
 ) -> DeadLetter:
@@ -151,5 +162,9 @@ def _letter(
         cost_usd=spent,
         attempts=context.attempts,
         at=runtime.clock(),
-        payload=[event.id for event in work.events],
+        payload={
+            "events": [redact_within(event.model_dump(mode="json"), context.secrets) for event in work.events]
+        },
+        verdicts={item.item: item.scores for item in items if item.scores},
+        started_at=work.batch.created_at,
     )

@@ -17,7 +17,7 @@ from evaluation.rubric import Rubric
 from evaluation.verdict import Scored, Unscored, Verdict
 from ledger.work import Draft, ScoreRow, StoredItem, store_draft, store_verdict
 from ledger.work import Verdict as StoredVerdict
-from tasks.model.client import ModelCallError, ModelRequest
+from tasks.model.client import PASSING, ModelCallError, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question
 from tasks.render import markdown
 from tasks.stages.base import Item, ItemSpec
@@ -49,6 +49,11 @@ class GenerationError(Exception):
         self.failure = failure
         self.prompt = prompt
 
+    @property
+    def may_pass(self) -> bool:
+        """True when the same request may bring an item another time."""
+        return self.failure.kind in PASSING
+
 
 @dataclass(frozen=True)
 class Producer:
@@ -75,6 +80,7 @@ async def produce(spec: ItemSpec, who: Caller, stored: StoredItem | None, produc
         GateClosedError: the judge scored it below a threshold.
         JudgeOutageError: the judge could not be had.
         GenerationError: the model gave nothing usable.
+        CallHeldError: an operator, a breaker or a budget stands in the way for now.
     """
     if stored is None or stored.prompt_version != spec.prompt.version:
         content = await _generate(spec, who, producer)

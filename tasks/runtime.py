@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 from evaluation.rubric import DELIVERABLE_RUBRIC
@@ -20,6 +21,9 @@ from tasks.model.prices import load_prices
 from tasks.produce import Producer
 from tasks.settings import Settings, SettingsError, load_settings
 from tasks.stages.base import StageOptions
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ class Runtime:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     owner: str
+
+    async def in_ledger(
+        self, function: Callable[Concatenate[Ledger, P], R], *args: P.args, **kw: P.kwargs
+    ) -> R:
+        """What a function of the ledger gives, from a thread of its own."""
+        return await asyncio.to_thread(function, self.ledger, *args, **kw)
 
     @property
     def producer(self) -> Producer:
@@ -89,7 +99,7 @@ async def runtime(
     try:
         async with _client(settings) as client:
             retry = RetryPolicy(settings.retry_delays_s, random.random)
-            calls = PaidCalls(ledger, client, retry, clock, new_id)
+            calls = PaidCalls(ledger, client, retry, clock, new_id, settings.call_rules)
             opened = Runtime(settings, ledger, calls, clock, new_id, owner=f"worker-{new_id()[:8]}")
             token = _current.set(opened)
             try:

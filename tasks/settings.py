@@ -21,6 +21,8 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from contracts.errors import OperatorError
+from ledger.breakers import BreakerRules
+from ledger.call_rules import CallRules, RetryBudget
 from tasks.batch_policy import BatchPolicy
 
 OFFLINE_MODEL = "offline-extractive"
@@ -78,6 +80,13 @@ class Settings(BaseSettings):
     max_output_tokens: int = Field(8_000, ge=256, le=64_000)
     request_timeout_s: float = Field(120, gt=0, le=600)
     retry_delays_s: tuple[Delay, ...] = (1.0, 5.0, 25.0)
+    message_attempts: int = Field(12, ge=1, le=1_000)
+    retry_share: float = Field(0.2, ge=0, le=1)
+    retry_least: int = Field(20, ge=0, le=100_000)
+    retry_window_s: float = Field(60, gt=0, le=DAY_S)
+    breaker_failures: int = Field(10, ge=1, le=10_000)
+    breaker_cool_down_s: float = Field(30, gt=0, le=DAY_S)
+    breaker_longest_s: float = Field(600, gt=0, le=DAY_S)
 
     model_requests_in_flight: int = Field(32, ge=1, le=10_000)
     batches_in_flight: int = Field(40, ge=1, le=1_000)
@@ -90,6 +99,8 @@ class Settings(BaseSettings):
     audiences: tuple[Audience, ...] = ("admin", "team_lead", "end_user")
     solutions_per_window: int = Field(100, ge=1)
     solution_window_s: float = Field(DAY_S, gt=0, le=366 * DAY_S)
+
+    notify_url: SecretStr | None = None
 
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
 
@@ -138,9 +149,26 @@ class Settings(BaseSettings):
         return self.home / "report.html"
 
     @property
+    def call_rules(self) -> CallRules:
+        """When calls of a model are broken off, and how many may be repeated."""
+        breaker = BreakerRules(
+            failures=self.breaker_failures,
+            cool_down=timedelta(seconds=self.breaker_cool_down_s),
+            longest=timedelta(seconds=self.breaker_longest_s),
+            probe_time=timedelta(seconds=2 * self.request_timeout_s),
+        )
+        window = timedelta(seconds=self.retry_window_s)
+        return CallRules(breaker, RetryBudget(self.retry_share, self.retry_least, window))
+
+    @property
     def solution_window(self) -> timedelta:
         """The rolling window of the solution throttle."""
         return timedelta(seconds=self.solution_window_s)
+
+    @property
+    def hold(self) -> timedelta:
+        """How long a batch is held that met an outage, before it tries again."""
+        return timedelta(seconds=self.hold_s)
 
     @property
     def lease(self) -> timedelta:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.dlq import dlq
+
 app = typer.Typer(
     name="penstock",
     help="Events in, judged deliverables out: batches events by priority, tenant and user, runs them through "
@@ -14,9 +16,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # loading what draws boxes around the help takes longer than all the rest
-)
-dlq = typer.Typer(
-    help="Dead letters: what could not be processed, and why.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(dlq, name="dlq")
 
@@ -90,6 +89,37 @@ def run(
     run_work(until_idle=until_idle, flush=flush, as_json=as_json)
 
 
+Tenant = Annotated[str | None, typer.Option(help="Of this tenant alone.")]
+
+
+@app.command()
+def pause(
+    stage: Annotated[str, typer.Argument(help="A stage, `delivery`, or `all`.")],
+    tenant: Tenant = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for whoever finds it paused.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause a stage, delivery or everything, in every process at once.
+
+    Calls under way finish and are kept; what has to wait goes on by itself after `penstock resume`.
+    """
+    from gateway.cli.switches import run_pause
+
+    run_pause(stage, tenant, reason, as_json=as_json)
+
+
+@app.command()
+def resume(
+    stage: Annotated[str, typer.Argument(help="What was paused.")],
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let go on what `penstock pause` stopped."""
+    from gateway.cli.switches import run_resume
+
+    run_resume(stage, tenant, as_json=as_json)
+
+
 @app.command()
 def status(
     batch: Annotated[str | None, typer.Argument(help="A batch's id or its beginning.")] = None,
@@ -145,22 +175,3 @@ def doctor(as_json: AsJson = False) -> None:
     from gateway.cli.doctor import run_doctor
 
     run_doctor(as_json=as_json)
-
-
-@dlq.command("list")
-def dlq_list(as_json: AsJson = False) -> None:
-    """List the dead letters, newest first."""
-    from gateway.cli.inspect import list_dead_letters
-
-    list_dead_letters(as_json=as_json)
-
-
-@dlq.command("show")
-def dlq_show(
-    letter: Annotated[str, typer.Argument(help="A dead letter's id or its beginning.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show one dead letter: what happened, where, what to do."""
-    from gateway.cli.details import show_dead_letter
-
-    show_dead_letter(letter, as_json=as_json)

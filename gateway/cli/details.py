@@ -14,11 +14,9 @@ from gateway.cli.output import (
     print_markdown,
     print_pairs,
     print_table,
-    printable,
     usd,
 )
 from ledger.batches import batch_diagnosis, batch_history, read_batch
-from ledger.dead_letters import DeadLetter, read_letter
 from ledger.deliveries import list_deliverables, read_deliverable
 from ledger.engine import Ledger
 from ledger.work import StoredItem, read_items
@@ -46,7 +44,7 @@ def show_batch(batch_id: str, *, as_json: bool) -> None:
         made = [(one.id[:SHORT_ID], f"{one.kind}, {one.form}", one.title) for one in found["deliverables"]]
         print_table("Deliverables", ("deliverable", "kind", "title"), made)
         out.print("\n`penstock show DELIVERABLE` prints one.")
-    _print_diagnosis(found["diagnosis"])
+    print_diagnosis(found["diagnosis"])
 
 
 def _batch_details(ledger: Ledger, batch_id: str) -> dict[str, Any]:
@@ -113,7 +111,7 @@ def _print_items(items: tuple[StoredItem, ...]) -> None:
         )
 
 
-def _print_diagnosis(found: dict[str, Any] | None) -> None:
+def print_diagnosis(found: dict[str, Any] | None) -> None:
     """What an operator needs of it; the prompt for a coding assistant is in the JSON."""
     if not found:
         return
@@ -161,34 +159,5 @@ def _print_source(found: Deliverable) -> None:
                 f"{name.replace('_', ' ')} {score:.2f}" for name, score in found.scores.items()
             ),
             "Cost": usd(source.cost_usd),
-        },
-    )
-
-
-def show_dead_letter(letter_id: str, *, as_json: bool) -> None:
-    """Everything about one dead letter."""
-    with ledger_of(load_settings()) as ledger:
-        letter = read_letter(ledger, letter_id)
-    if letter is None:
-        raise NotFoundError(f"no dead letter has the id '{letter_id}'; `penstock dlq list` shows them")
-    if as_json:
-        print_json({name: getattr(letter, name) for name in letter.__dataclass_fields__})
-        return
-    _print_letter(letter)
-    _print_diagnosis(letter.diagnosis)
-    out.print(f"\n{printable(letter.traceback)}", markup=False)
-
-
-def _print_letter(letter: DeadLetter) -> None:
-    print_pairs(
-        f"Dead letter {letter.id}",
-        {
-            "What": f"{letter.error}: {letter.message}",
-            "When": local(letter.at),
-            "Stage": letter.stage,
-            "Tenant": letter.tenant,
-            "Batch": letter.batch,
-            "Attempts": letter.attempts,
-            "Cost so far": usd(float(letter.cost_usd)),
         },
     )

@@ -1,6 +1,7 @@
-"""`status`, `costs`, `dlq list`: lists and counts from the ledger, for people and for programs."""
+"""`status` and `costs`: lists and counts from the ledger, for people and for programs."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from textwrap import shorten
 from typing import Any, Final
@@ -11,15 +12,15 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, out, print_json, print_table, usd
 from gateway.cli.summary import print_summary
 from ledger.batches import list_batches
+from ledger.breakers import Breaker, read_breakers
 from ledger.costs import costs
-from ledger.dead_letters import list_letters
 from ledger.intake import read_rejections
+from ledger.pauses import Pause, read_pauses
 from ledger.status import collecting, status
 from tasks.settings import load_settings
 
 LATEST: Final = 10
 LATEST_REJECTIONS: Final = 5
-MANY: Final = 1_000
 CHARACTERS: Final = 90
 NOT_DONE: Final = (BatchState.DEAD, BatchState.FAILED, BatchState.HELD, BatchState.PENDING)
 
@@ -27,20 +28,46 @@ NOT_DONE: Final = (BatchState.DEAD, BatchState.FAILED, BatchState.HELD, BatchSta
 def show_status(*, as_json: bool) -> None:
     """The whole installation in one view."""
     with ledger_of(load_settings()) as ledger:
-        now = status(ledger)
+        now, breakers, pauses = status(ledger), read_breakers(ledger), read_pauses(ledger)
         if as_json:
-            print_json(now)
+            print_json(now | {"breakers": [*map(asdict, breakers)], "paused": [*map(_paused, pauses)]})
             return
         waiting = collecting(ledger)
         latest = list_batches(ledger, LATEST)
         stopped = [one for state in NOT_DONE for one in list_batches(ledger, LATEST_REJECTIONS, state)]
         rejected = read_rejections(ledger, LATEST_REJECTIONS)
     print_summary("Status", now)
+    print_controls(breakers, pauses)
     if waiting:
         out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
     _print_batches(latest)
     _print_stopped(stopped)
     _print_rejections(rejected)
+
+
+def print_controls(breakers: Iterable[Breaker], pauses: Iterable[Pause]) -> None:
+    """What is paused, and which model is not called or has failed last."""
+    rows = [(str(one.switch), local(one.at), one.reason) for one in pauses]
+    if rows:
+        print_table("Paused", ("stage", "since", "why"), rows)
+        out.print("\n`penstock resume STAGE` lets it go on.")
+    failed = [
+        (
+            one.model,
+            str(one.state),
+            one.failures,
+            local(one.retry_at) if one.retry_at else "-",
+            brief(one.reason),
+        )
+        for one in breakers
+        if one.failures
+    ]
+    if failed:
+        print_table("Models that failed", ("model", "breaker", "failures", "tries again", "why"), failed)
+
+
+def _paused(one: Pause) -> dict[str, Any]:
+    return {"stage": one.switch.stage, "tenant": one.switch.tenant, "reason": one.reason, "at": one.at}
 
 
 def _print_batches(latest: Iterable[Batch]) -> None:
@@ -111,25 +138,6 @@ def _summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     rows = list(rows)
     counts = {name: sum(row[name] for row in rows) for name in ("calls", "input_tokens", "output_tokens")}
     return {**counts, "cost_usd": sum((row["cost_usd"] for row in rows), 0.0)}
-
-
-def list_dead_letters(*, as_json: bool) -> None:
-    """The dead letters, newest first."""
-    with ledger_of(load_settings()) as ledger:
-        letters = list_letters(ledger, MANY)
-    if as_json:
-        names = ("id", "stage", "tenant", "error", "attempts", "at", "batch", "message")
-        print_json([{name: getattr(one, name) for name in names} for one in letters])
-        return
-    if not letters:
-        out.print("No dead letters: everything that was begun could be processed.")
-        return
-    rows = [
-        (one.id[:SHORT_ID], local(one.at), one.tenant, one.stage, f"{one.error}: {brief(one.message)}")
-        for one in letters
-    ]
-    print_table(f"Dead letters: {len(rows)}", ("letter", "when", "tenant", "stage", "what went wrong"), rows)
-    out.print("\n`penstock dlq show LETTER` says what to do about one.")
 
 
 def brief(text: str) -> str:

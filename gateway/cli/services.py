@@ -57,15 +57,16 @@ class _Stopping:
 
 async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
     """Look for work every second; at the end, all that the server is to know has reached it."""
-    from deployments.limits import ensure_limits
+    from deployments.installed import ensure_installed
     from deployments.sent import all_sent
     from flows.forming import Watch
     from flows.rounds import has_work, work
+    from flows.watch import watched
 
-    await prepared(ensure_limits(settings))
+    await prepared(ensure_installed(settings))
     watch = Watch()
     try:
-        async with runtime():
+        async with runtime() as run, watched(run):
             while not stop.is_set():
                 if await has_work(watch):
                     await work(until_idle=True)

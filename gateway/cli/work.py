@@ -36,13 +36,13 @@ def end_with_attention(done: dict[str, Any]) -> None:
 
 def work_with_progress(settings: Settings, *, until_idle: bool, flush: bool) -> dict[str, Any]:
     """Work with live progress; returns what was done in it, as `status` counts it, and `wall_s`."""
-    from deployments.limits import ensure_limits
+    from deployments.installed import ensure_installed
     from flows.rounds import work
 
     started_at, started = utc_now(), time.monotonic()
 
     async def all_of_it() -> None:
-        await prepared(ensure_limits(settings))
+        await prepared(ensure_installed(settings))
         with ledger_of(settings) as ledger:
             watching = asyncio.create_task(watch(ledger, started_at))
             try:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 PLACEHOLDER: Final = "[redacted]"
@@ -57,6 +57,17 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
     for shape in _SHAPES:
         clean = shape.sub(_masked, clean)
     return clean
+
+
+def redact_within(value: Any, secrets: Sequence[str] = ()) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value with every text in it redacted, names of members too."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, Mapping):
+        return {redact(name, secrets): redact_within(member, secrets) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_within(member, secrets) for member in value]
+    return value
 
 
 def environment_secrets(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

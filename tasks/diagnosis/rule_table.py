@@ -59,6 +59,15 @@ RULES: Final = (
         frozenset({"JudgeOutageError"}),
     ),
     Rule(
+        "The batch waits: an operator has paused this work, the model does not answer, or too much had to be repeated.",
+        "No call may begin while a pause or an open breaker stands in its way, and retries are limited for all "
+        "processes together, so that an outage is not made worse.",
+        "Nothing is lost and nothing paid twice: the batch goes on by itself when that is over. `penstock status` "
+        "shows what is paused and which breaker is open; `penstock resume` ends a pause, `penstock doctor` says "
+        "whether the model answers.",
+        frozenset({"CallHeldError"}),
+    ),
+    Rule(
         "The batch has nothing to say.",
         "None of its events has any text: they are empty, or their words stand in a field that the mapping "
         "does not know.",

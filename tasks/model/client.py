@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import anthropic
 import orjson
@@ -23,8 +23,12 @@ from contracts.calls import CallFailure, Reply, Usage
 from contracts.errors import OperatorError
 from tasks.model.prices import PriceTable
 
-TRANSIENT_STATUS = frozenset({408, 409, 429})
-_SERVER_ERROR = 500
+PASSING: Final = frozenset({"transient", "throttled"})
+"""The kinds of failure after which the same request may succeed."""
+
+_TRANSIENT_STATUS: Final = frozenset({408, 409})
+_THROTTLED_STATUS: Final = 429
+_SERVER_ERROR: Final = 500
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class ModelCallError(OperatorError):
     @property
     def is_transient(self) -> bool:
         """True when the same request may succeed later."""
-        return self.failure.kind == "transient"
+        return self.failure.kind in PASSING
 
 
 @dataclass
@@ -90,24 +94,28 @@ class ModelClient:
     async def __aexit__(self, *_: object) -> None:
         await self._sdk.close()
 
+    @property
+    def slot(self) -> asyncio.Semaphore:
+        """One of the requests in flight, to be held around recording a call and `ask`: what is on record is out."""
+        return self._slots
+
     async def ask(self, request: ModelRequest, call_id: str) -> Reply:
         """The answer, priced; `ModelCallError` for everything else. `call_id` travels as a header."""
         price = self.prices.at(request.model, datetime.now(UTC).date())
-        async with self._slots:
-            started = time.perf_counter()
-            with _in_our_terms(started):
-                message = await self._sdk.messages.create(
-                    **request.body, extra_headers={"x-penstock-call": call_id}
-                )
-                usage = _usage(message.usage)
-                reply = Reply(
-                    text="".join(block.text for block in message.content if block.type == "text"),
-                    model=message.model,
-                    stop_reason=message.stop_reason or "unknown",
-                    usage=usage,
-                    cost_usd=price.cost(usage),
-                    latency_ms=_elapsed_ms(started),
-                )
+        started = time.perf_counter()
+        with _in_our_terms(started):
+            message = await self._sdk.messages.create(
+                **request.body, extra_headers={"x-penstock-call": call_id}
+            )
+            usage = _usage(message.usage)
+            reply = Reply(
+                text="".join(block.text for block in message.content if block.type == "text"),
+                model=message.model,
+                stop_reason=message.stop_reason or "unknown",
+                usage=usage,
+                cost_usd=price.cost(usage),
+                latency_ms=_elapsed_ms(started),
+            )
         if reply.stop_reason != "end_turn":
             raise ModelCallError(_unusable(reply))
         return reply
@@ -164,16 +172,24 @@ def _usage(usage: anthropic.types.Usage) -> Usage:
 
 
 def _classified(error: anthropic.APIError, latency_ms: float) -> ModelCallError:
-    """The SDK's error in our terms: transient (network, 408, 409, 429, 5xx) or rejected (other 4xx)."""
+    """The SDK's error in our terms."""
     status = getattr(error, "status_code", None)
-    is_transient = status is None or status in TRANSIENT_STATUS or status >= _SERVER_ERROR
     failure = CallFailure(
         error=type(error).__name__,
         message=f"HTTP {status}: {error.message}" if status else f"{error.message} ({_address(error)})",
-        kind="transient" if is_transient else "rejected",
+        kind=_kind(status),
         latency_ms=latency_ms,
     )
     return ModelCallError(failure, _retry_after(error))
+
+
+def _kind(status: int | None) -> Literal["transient", "throttled", "rejected"]:
+    """What a status says about asking again; None is a request without an answer."""
+    if status == _THROTTLED_STATUS:
+        return "throttled"
+    if status is None or status in _TRANSIENT_STATUS or status >= _SERVER_ERROR:
+        return "transient"
+    return "rejected"
 
 
 def _address(error: anthropic.APIError) -> str:

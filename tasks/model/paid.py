@@ -11,6 +11,7 @@ from datetime import datetime
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
+from ledger.call_rules import DEFAULT_RULES, CallRules
 from ledger.engine import Ledger
 from ledger.work import begin_call, settle_call
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
@@ -81,12 +82,14 @@ class PaidCalls:
     retry: RetryPolicy
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    rules: CallRules = DEFAULT_RULES
 
     async def ask(self, who: Caller, question: Question) -> PaidReply:
         """The answer to `question`, from the ledger if it was paid for, else from the model.
 
         Raises:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
+            CallHeldError: a pause, an open breaker or a spent retry budget stands in its way.
         """
         attempts = AsyncRetrying(
             retry=retry_if_exception(_is_transient),
@@ -95,24 +98,30 @@ class PaidCalls:
             sleep=self.retry.sleep,
             reraise=True,
         )
-        return await attempts(self._attempt, who, question)
+        async for attempt in attempts:
+            with attempt:
+                return await self._attempt(who, question, attempt.retry_state.attempt_number)
+        raise AssertionError("tenacity ends with an answer or an error")
 
-    async def _attempt(self, who: Caller, question: Question) -> PaidReply:
-        call_id = self.new_id()
-        earlier = await asyncio.to_thread(begin_call, self.ledger, self._identity(call_id, who, question))
-        if earlier is not None:
-            return PaidReply(None, earlier)
-        try:
-            reply = await self.client.ask(question.request, call_id)
-        except ModelCallError as error:
-            await asyncio.to_thread(settle_call, self.ledger, call_id, error.failure, self.clock())
-            raise
-        return PaidReply(call_id, reply)
+    async def _attempt(self, who: Caller, question: Question, number: int) -> PaidReply:
+        # What waits for its turn is not yet on record: every call that is has left, and may have been paid for.
+        async with self.client.slot:
+            call_id = self.new_id()
+            identity = self._identity(call_id, who, question, number)
+            earlier = await asyncio.to_thread(begin_call, self.ledger, identity, self.rules)
+            if earlier is not None:
+                return PaidReply(None, earlier)
+            try:
+                reply = await self.client.ask(question.request, call_id)
+            except ModelCallError as error:
+                await self._settle(call_id, error.failure)
+                raise
+            return PaidReply(call_id, reply)
 
     async def settle(self, paid: PaidReply) -> None:
         """Settle an answer that has no other row to be written with it."""
         if paid.call_id is not None:
-            await asyncio.to_thread(settle_call, self.ledger, paid.call_id, paid.reply, self.clock())
+            await self._settle(paid.call_id, paid.reply)
 
     async def reject(self, paid: PaidReply, reason: str) -> ModelCallError:
         """Record that a paid answer is unusable, with its cost; returns the error to raise."""
@@ -125,10 +134,13 @@ class PaidCalls:
             latency_ms=paid.reply.latency_ms,
         )
         if paid.call_id is not None:
-            await asyncio.to_thread(settle_call, self.ledger, paid.call_id, failure, self.clock())
+            await self._settle(paid.call_id, failure)
         return ModelCallError(failure)
 
-    def _identity(self, call_id: str, who: Caller, question: Question) -> CallIdentity:
+    async def _settle(self, call_id: str, outcome: Reply | CallFailure) -> None:
+        await asyncio.to_thread(settle_call, self.ledger, call_id, outcome, self.clock(), self.rules)
+
+    def _identity(self, call_id: str, who: Caller, question: Question, number: int) -> CallIdentity:
         return CallIdentity(
             id=call_id,
             batch=who.batch,
@@ -143,6 +155,7 @@ class PaidCalls:
             prompt_version=question.prompt_version,
             rubric_version=question.rubric_version,
             request_hash=question.request.hash,
+            attempt=number,
             started_at=self.clock(),
         )
 

@@ -75,7 +75,7 @@ def test_help_loads_nothing_heavy(bare):
         (["run", "--until-idel"], "No such option: --until-idel"),
         (["ingest"], "Missing argument"),
         (["show", "a", "b"], "unexpected extra argument"),
-        (["dlq", "purge"], "No such command 'purge'"),
+        (["dlq", "burn"], "No such command 'burn'"),
     ],
 )
 def test_a_mistyped_command_is_one_clear_message_and_exit_code_2(bare, command, said):

@@ -16,7 +16,8 @@ from flows.forming import form_batches
 from flows.lane import process_ready_batches
 from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
-from ledger.deliveries import due_messages, list_deliverables
+from ledger.deliveries import list_deliverables
+from ledger.outbox import has_messages
 from ledger.status import gate_failures, status
 from ledger.work import calls_in_doubt, read_items, read_stages
 
@@ -111,7 +112,7 @@ def test_what_a_batch_makes_is_published_as_files(lane):
     files = (lane.world.settings.deliverables / "good-co" / lane.good).glob("*.json")
     published = [Deliverable.model_validate_json(path.read_bytes()) for path in files]
     assert sorted(published, key=lambda one: one.id) == sorted(made, key=lambda one: one.id)
-    assert due_messages(lane.world.ledger, lane.world.clock.now, 100) == ()
+    assert not has_messages(lane.world.ledger, lane.world.clock.now)
 
 
 def test_every_deliverable_passed_the_gate_and_tells_where_it_comes_from(lane):
@@ -178,7 +179,10 @@ def test_a_lost_generation_is_dead_with_its_letter(lane):
     assert "GenerationError" in letter.traceback
     assert "<events>" in letter.prompt
     assert letter.diagnosis["summary"]
-    assert len(letter.payload) == 1
+    (event,) = letter.payload["events"]
+    assert event["data"] == {"text": "Nothing works with my key [redacted] at all."}
+    assert (letter.verdicts, letter.replayed_at) == ({}, None)
+    assert letter.started_at == lane.world.batch(lane.refused).created_at
     booked = lane.world.rows(f"SELECT sum(cost_usd) FROM model_calls WHERE batch_id = '{lane.refused}'")
     assert letter.cost_usd == Decimal(booked[0][0])
 

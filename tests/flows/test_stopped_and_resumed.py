@@ -363,7 +363,7 @@ def test_a_flow_run_of_its_own_processes_one_batch_once(world, fill, api):
 
 def test_a_dead_letter_counts_the_requests_that_were_made(make_world, fill):
     """A model that is overloaded at every attempt: the letter says how many there were, as the wire saw them."""
-    world = make_world(retry_delays_s=(0.0, 0.0, 0.0))
+    world = make_world(retry_delays_s=(0.0, 0.0, 0.0), message_attempts=4)
     fill.ready(world.ledger, TEXTS)
     world.offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "overloaded"}}])
     assert world.run(lane).message == "1 DEAD"

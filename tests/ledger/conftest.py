@@ -140,7 +140,8 @@ class Make:
         """The dead letter of a batch."""
         given = {"stage": "insights", "tenant": "acme", "error": "ValueError", "message": "no"}
         given |= {"traceback": "Traceback ...", "prompt": None, "diagnosis": {"summary": "it broke"}}
-        given |= {"cost_usd": Decimal("0.5"), "attempts": 3, "at": NOW, "payload": ["1-0", "1-1"]}
+        given |= {"cost_usd": Decimal("0.5"), "attempts": 3, "at": NOW}
+        given |= {"payload": {"events": [{"id": "1-0"}]}, "verdicts": {"insights": {"clarity": 0.9}}}
         return DeadLetter(**{"id": "x-1", "batch": batch} | given | fields)
 
     def deliverable(self, batch, number=1, **fields) -> Deliverable:

@@ -3,12 +3,27 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from contracts.batches import BatchState
+from contracts.versions import UnknownVersionError
 from ledger.batches import read_batch
 from ledger.claims import claim
-from ledger.dead_letters import bury, list_letters, read_letter
+from ledger.dead_letters import (
+    OUTAGE_AN_HOUR,
+    LetterFilter,
+    bury,
+    letter_ids,
+    list_letters,
+    purge_letter,
+    purge_letters,
+    read_letter,
+)
 from ledger.errors import LeaseLostError
+from ledger.outcome_tables import dead_letters
+from ledger.replays import replay_letter
+from ledger.signals import take_signals
+from ledger.sql import writing
 from ledger.transitions import Settlement, settle_batch
 
 
@@ -34,8 +49,71 @@ def test_letters_are_listed_newest_first_by_tenant_and_stage(ledger, letter, mak
         bury(ledger, one)
     assert list_letters(ledger) == (newer, letter)
     assert list_letters(ledger, 1) == (newer,)
-    assert list_letters(ledger, tenant="acme") == (letter,)
-    assert list_letters(ledger, stage="notices") == (newer,)
+    assert list_letters(ledger, only=LetterFilter(tenant="acme")) == (letter,)
+    assert list_letters(ledger, only=LetterFilter(stage="notices")) == (newer,)
+    assert list_letters(ledger, only=LetterFilter(error="ValueError", older_than=make.now)) == (letter,)
+    assert list_letters(ledger, only=LetterFilter(newer_than=make.now)) == (newer,)
+    assert list_letters(ledger, only=LetterFilter(error="KeyError")) == ()
+    assert letter_ids(ledger) == ("x-1", "x-2")
+
+
+def test_purged_letters_are_gone_and_their_batches_stay(ledger, letter):
+    """By filter or one by one; a second purge finds nothing."""
+    newer = replace(letter, id="x-2", stage="notices")
+    for one in (letter, newer):
+        bury(ledger, one)
+    assert purge_letters(ledger, LetterFilter(stage="notices")) == 1
+    assert purge_letter(ledger, "x-1")
+    assert not purge_letter(ledger, "x-1")
+    assert list_letters(ledger) == ()
+    assert read_batch(ledger, letter.batch) is not None
+
+
+def test_a_replayed_batch_is_ready_again_once(ledger, make):
+    """DEAD becomes READY by its letter; the letter says when, and a second replay does nothing."""
+    work = make.claimed(ledger)
+    letter = make.letter(work.batch.id)
+    settle_batch(
+        ledger, work.batch.id, work.lease, Settlement(BatchState.DEAD, "no", letter=letter), make.now
+    )
+    later = make.now + make.minute
+    assert replay_letter(ledger, letter, later)
+    assert not replay_letter(ledger, letter, later)
+    assert read_batch(ledger, work.batch.id).state is BatchState.READY
+    assert read_letter(ledger, letter.id).replayed_at == later
+    assert letter_ids(ledger, LetterFilter(replayed=False)) == ()
+    assert letter_ids(ledger, LetterFilter(replayed=True)) == (letter.id,)
+
+
+def test_a_batch_that_went_on_is_not_replayed(ledger, letter):
+    """A letter whose batch is not DEAD moves nothing."""
+    bury(ledger, letter)
+    assert not replay_letter(ledger, letter, letter.at)
+    assert read_batch(ledger, letter.batch).state is BatchState.READY
+
+
+def test_every_letter_is_a_signal_and_five_hundred_in_an_hour_an_outage(ledger, letter, make):
+    """Each tells its depth; the outage is told once, when the five hundredth comes."""
+    for number in range(OUTAGE_AN_HOUR + 5):
+        bury(ledger, replace(letter, id=f"x-{number}", at=make.now + number * make.minute / 100))
+    told = take_signals(ledger, make.now, 1_000)
+    buried = [one for one in told if one.name == "dead_letter.buried"]
+    assert [one.payload["depth"] for one in buried] == list(range(1, OUTAGE_AN_HOUR + 6))
+    assert [one.payload for one in told if one.name == "dead_letters.outage"] == [{"within_an_hour": 500}]
+
+
+def test_a_letter_of_the_version_before_is_read_and_one_of_another_refused(ledger, letter):
+    """Version 1 held ids alone; what this Penstock does not know it names and leaves."""
+    bury(ledger, letter)
+    with writing(ledger) as connection:
+        connection.execute(update(dead_letters).values(schema_version="1", payload=["1-0"]))
+    assert read_letter(ledger, "x-1").payload == {"events": [{"id": "1-0"}]}
+    with writing(ledger) as connection:
+        connection.execute(update(dead_letters).values(schema_version="7"))
+    with pytest.raises(
+        UnknownVersionError, match="dead letter of schema version '7': this Penstock reads 1 and 2"
+    ):
+        read_letter(ledger, "x-1")
 
 
 def test_hostile_words_do_not_keep_a_failure_from_being_recorded(ledger, letter):

@@ -49,7 +49,7 @@ def test_opening_makes_the_ledger_once_and_finds_it_again(empty_url, make):
     close_ledger(again)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_an_older_ledger_is_migrated_and_keeps_its_rows(empty_url, make, revision):
     """A ledger of each earlier revision opens at the head with its events."""
     older = make_at(revision, empty_url)

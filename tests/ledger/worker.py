@@ -4,12 +4,15 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
+from contracts.calls import CallIdentity, Purpose
 from contracts.events import Event, Kind, Priority
+from ledger.call_rules import CallHeldError
 from ledger.claims import claim_next
 from ledger.engine import close_ledger, open_ledger
 from ledger.intake import prepare_event, record_intake
 from ledger.status import status
 from ledger.throttle import Reserved, reserve_solutions
+from ledger.work import begin_call
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -65,7 +68,33 @@ def reserve(ledger, number):
     return {"granted": sum(isinstance(answer, Reserved) for answer in answers)}
 
 
+def probe(ledger, number):
+    """Try to begin a call of a model whose breaker is due for a probe."""
+    identity = CallIdentity(
+        id=f"probe-{number}",
+        batch="b-1",
+        tenant="acme",
+        user=None,
+        feature="app",
+        pipeline="insights",
+        stage="insights",
+        item="insights",
+        purpose=Purpose.GENERATE,
+        model="model-1",
+        prompt_version="p1",
+        rubric_version=None,
+        request_hash=f"probe-{number}",
+        started_at=NOW + HOUR,
+    )
+    try:
+        begin_call(ledger, identity)
+    except CallHeldError:
+        return {"began": 0}
+    return {"began": 1}
+
+
 TASKS = {
+    "probe": probe,
     "open": lambda ledger, _number: {"accepted": status(ledger)["events"]["accepted"]},
     "take_in": take_in,
     "claim_all": claim_all,

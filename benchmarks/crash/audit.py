@@ -1,0 +1,126 @@
+"""The audit of a seed: what the ledger says against what the model's server saw and what arrived as files."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.crash.plan import BROKEN, EVENTS
+from benchmarks.crash.world import World
+from ledger.engine import Ledger, close_ledger, open_ledger
+from ledger.sql import reading
+
+CALLS = "SELECT id, batch_id, item, purpose, request_hash, state, started_at FROM model_calls ORDER BY started_at, id"
+UNJUDGED = """
+SELECT count(*) FROM deliverables d WHERE NOT EXISTS (
+    SELECT 1 FROM items i WHERE i.batch_id = d.batch_id AND i.kind = d.kind AND i.form = d.form AND i.verdict = 'passed'
+)"""
+HOMELESS = "SELECT count(*) FROM events WHERE seq NOT IN (SELECT event_seq FROM batch_events)"
+TWICE = """
+SELECT count(*) FROM (
+    SELECT be.event_seq, b.scope, b.level FROM batch_events be JOIN batches b ON b.id = be.batch_id
+    GROUP BY be.event_seq, b.scope, b.level HAVING count(*) > 1
+) doubled"""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a seed came to. `violations` name every guarantee that did not hold; there should be none."""
+
+    seed: int
+    database: str
+    kills: tuple[str, ...]
+    events: int
+    batches: dict[str, int]
+    calls: int
+    requests: int
+    repeated: dict[str, int]
+    deliveries: int
+    sent_again: int
+    violations: tuple[str, ...]
+
+
+def audited(world: World) -> Findings:
+    """Compare, and say what does not fit."""
+    ledger = open_ledger(world.database_url)
+    try:
+        return _compared(world, ledger)
+    finally:
+        close_ledger(ledger)
+
+
+def _compared(world: World, ledger: Ledger) -> Findings:
+    calls = [dict(row._mapping) for row in _rows(ledger, CALLS)]  # noqa: SLF001 - SQLAlchemy's public name for it
+    repeated, paid_twice = _repeated(calls)
+    seen = [
+        request.headers.get("x-penstock-call", "")
+        for request in world.model.asked
+        if request.method == "POST"
+    ]
+    outbox = [tuple(row) for row in _rows(ledger, "SELECT idempotency_key, state, attempts FROM outbox")]
+    arrived = Counter(_arrivals(world.home / "deliverables"))
+    events = _one(ledger, "SELECT count(*) FROM events")
+    checks = {
+        f"{events} events in the ledger, {EVENTS} were sent": events != EVENTS,
+        "rejections are not as many as broken lines": _one(
+            ledger, "SELECT count(DISTINCT payload) FROM rejections"
+        )
+        != BROKEN,
+        "an event is in no batch": _one(ledger, HOMELESS) > 0,
+        "an event is twice in batches of one scope and level": _one(ledger, TWICE) > 0,
+        "a request was sent that is not in the ledger": bool(set(seen) - {call["id"] for call in calls}),
+        "a request was sent twice under one id": max(Counter(seen).values(), default=0) > 1,
+        f"{paid_twice} answers that were kept were asked for again": paid_twice > 0,
+        "a deliverable left unjudged": _one(ledger, UNJUDGED) > 0,
+        "a message was not published": any(state != "PUBLISHED" for _, state, _ in outbox),
+        "what arrived is not what was committed": arrived.keys()
+        != {key.split(":")[0] for key, _, _ in outbox},
+        "a receiver that honours keys has something twice": max(arrived.values(), default=0) > 1,
+    }
+    states = Counter(row.state for row in _rows(ledger, "SELECT state FROM batches"))
+    return Findings(
+        seed=world.plan.seed,
+        database=world.plan.database,
+        kills=tuple(world.kills),
+        events=events,
+        batches=dict(states),
+        calls=len(calls),
+        requests=len(seen),
+        repeated=repeated,
+        deliveries=len(outbox),
+        sent_again=sum(attempts - 1 for _, _, attempts in outbox),
+        violations=tuple(what for what, is_so in checks.items() if is_so),
+    )
+
+
+def _repeated(calls: Iterable[dict[str, Any]]) -> tuple[dict[str, int], int]:
+    """Why requests were sent again, by what became of the one before; and how many were though one was answered."""
+    groups = defaultdict(list)
+    for call in calls:
+        groups[call["batch_id"], call["item"], call["purpose"], call["request_hash"]].append(call["state"])
+    why: Counter[str] = Counter()
+    paid_twice = 0
+    for states in groups.values():
+        for before in states[:-1]:
+            why["on the wire at a kill" if before == "STARTED" else "failed by a fault"] += (
+                before != "SUCCEEDED"
+            )
+        paid_twice += max(0, states.count("SUCCEEDED") - 1)
+    return dict(why), paid_twice
+
+
+def _arrivals(folder: Path) -> Iterable[str]:
+    """The ids of the deliverables that a receiver has, as it reads them."""
+    for path in folder.rglob("*.json"):
+        yield json.loads(path.read_text())["id"]
+
+
+def _rows(ledger: Ledger, query: str) -> list[Any]:
+    with reading(ledger) as connection:
+        return list(connection.exec_driver_sql(query).all())
+
+
+def _one(ledger: Ledger, query: str) -> int:
+    return int(_rows(ledger, query)[0][0])

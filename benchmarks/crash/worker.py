@@ -1,0 +1,130 @@
+"""A worker to be killed: `penstock up` in a process that dies by SIGKILL at a chosen point of a chosen passing.
+
+The product knows nothing of it: the functions that it passes are wrapped here, before it starts.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.crash.plan import Kill
+
+PRELOAD = (
+    "benchmarks.crash.worker",
+    "flows.rounds",
+    "gateway.cli.services",
+    "deployments.installed",
+    "anthropic",
+)
+"""What a worker's process has imported before it is forked off: start-up is not what is measured."""
+
+
+def work(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
+    """`penstock up` with this environment until it is killed or stopped."""
+    os.environ.update(environment)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, sys.stderr.fileno())
+    if kill is not None:
+        arm(kill)
+    from gateway.cli.services import run_up
+
+    run_up(as_json=True)
+
+
+def arm(kill: Kill) -> None:
+    """Wrap what the worker passes at the kill's point; `any moment` is the parent's affair."""
+    from flows import lane
+    from tasks import broadcast, publisher
+    from tasks.model import client, paid
+
+    counted = Countdown(kill.nth)
+    match kill.point:
+        case "after claim":
+            _after(lane, "claim_next", counted)
+        case "before call":
+            _after(paid, "begin_call", counted)
+        case "during call":
+            _during(client.ModelClient, counted)
+        case "after call, before commit":
+            _answered(client.ModelClient, counted)
+        case "after commit, before publish":
+            _before(broadcast, "publish", counted)
+        case "during publish":
+            _before(publisher, "mark_published", counted)
+
+
+class Countdown:
+    """Dies at the n-th passing."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def is_over(self) -> bool:
+        """One more passing; True at the last."""
+        self.left -= 1
+        return self.left == 0
+
+    def passing(self) -> None:
+        """One more passing, and perhaps the end."""
+        if self.is_over():
+            die()
+
+
+def die() -> NoReturn:
+    """The end, without any chance to tidy up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("dead")
+
+
+def _after(module: Any, name: str, counted: Countdown) -> None:
+    wrapped: Callable[..., Any] = getattr(module, name)
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        result = wrapped(*args, **kwargs)
+        # A claim that finds nothing is no passing.
+        if result is not None or name == "begin_call":
+            counted.passing()
+        return result
+
+    setattr(module, name, function)
+
+
+def _before(module: Any, name: str, counted: Countdown) -> None:
+    wrapped: Callable[..., Any] = getattr(module, name)
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        counted.passing()
+        return wrapped(*args, **kwargs)
+
+    setattr(module, name, function)
+
+
+def _during(client: Any, counted: Countdown) -> None:
+    """The request has left: die before its answer is here."""
+    ask = client.ask
+
+    async def function(self: Any, *args: Any) -> Any:
+        asked = asyncio.ensure_future(ask(self, *args))
+        if counted.is_over():
+            await asyncio.sleep(0.02)
+            die()
+        return await asked
+
+    client.ask = function
+
+
+def _answered(client: Any, counted: Countdown) -> None:
+    """The answer is here and paid for, and nobody has written it down."""
+    ask = client.ask
+
+    async def function(self: Any, *args: Any) -> Any:
+        reply = await ask(self, *args)
+        counted.passing()
+        return reply
+
+    client.ask = function

@@ -1,0 +1,82 @@
+"""Prefect automations: what operators are told of, where they say (`PENSTOCK_NOTIFY_URL`)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from prefect.automations import AutomationCore
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.events.actions import CallWebhook, DoNothing
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+from tasks.settings import Settings
+
+BLOCK: Final = "penstock-notify"
+PAYLOAD: Final = '{"text": {{ ("Penstock: " ~ automation.description ~ " " ~ event.payload) | tojson }}}'
+"""What Slack, Mattermost and Teams take; other receivers find the same text."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An event that operators are told of, in words; at most once in `quiet_for`."""
+
+    name: str
+    event: str
+    says: str
+    quiet_for: timedelta = timedelta(0)
+
+
+ALERTS: Final = (
+    Alert(
+        "Penstock: dead letters",
+        "penstock.dead_letter.buried",
+        "a batch or delivery could not be processed; `penstock dlq list` says why.",
+    ),
+    Alert(
+        "Penstock: outage",
+        "penstock.dead_letters.outage",
+        "500 dead letters within an hour: something is broken for everyone.",
+    ),
+    Alert(
+        "Penstock: model unreachable", "penstock.breaker.opened", "a model does not answer; its work is held."
+    ),
+)
+
+
+async def ensure_automations(settings: Settings) -> None:
+    """Create the alerts where there are none. An operator's change of trigger, name or state is kept.
+
+    With an address to notify, alerts that do nothing yet are given it; without one they are there to be given
+    an action in the UI.
+    """
+    async with get_client() as client:
+        action = await _action(settings)
+        for alert in ALERTS:
+            await _ensure(client, alert, action)
+
+
+async def _action(settings: Settings) -> CallWebhook | DoNothing:
+    if settings.notify_url is None:
+        return DoNothing()
+    block = Webhook(method="POST", url=settings.notify_url)
+    document = await block.save(BLOCK, overwrite=True)
+    return CallWebhook(block_document_id=document, payload=PAYLOAD)
+
+
+async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoNothing) -> None:
+    known = await client.read_automations_by_name(alert.name)
+    if not known:
+        await client.create_automation(_automation(alert, action))
+    elif isinstance(action, CallWebhook) and all(isinstance(one, DoNothing) for one in known[0].actions):
+        changed = known[0].model_copy(update={"actions": [action]})
+        await client.update_automation(known[0].id, AutomationCore(**changed.model_dump(exclude={"id"})))
+
+
+def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:
+    trigger = EventTrigger(
+        expect={alert.event}, posture=Posture.Reactive, threshold=1, within=alert.quiet_for
+    )
+    return AutomationCore(
+        name=alert.name, description=alert.says, tags=["penstock"], trigger=trigger, actions=[action]
+    )

@@ -1,0 +1,88 @@
+"""What a working process does beside its work, every `EVERY`: the kill switches' mirror, and signals as events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.events import emit_event
+from prefect.exceptions import PrefectException
+from prefect.logging import get_logger
+
+from flows.switches import VARIABLE, sync_switches
+from ledger.errors import DatabaseError
+from ledger.mirrors import hold_mirror, leave_mirror
+from ledger.signals import Signal, forget_signals, take_signals
+from tasks.runtime import Runtime
+
+EVERY: Final = timedelta(seconds=2)
+"""A switch thrown in the UI is in force within this time and a moment."""
+
+HOLD_FOR: Final = timedelta(seconds=30)
+"""How long the mirror of a process that died is left alone."""
+
+_watching: ContextVar[bool] = ContextVar("penstock_watching", default=False)
+
+
+@asynccontextmanager
+async def watched(run: Runtime) -> AsyncIterator[None]:
+    """Watch for the time of the block; inside another such block nothing more is done."""
+    if _watching.get():
+        yield
+        return
+    token = _watching.set(True)
+    watching = asyncio.create_task(_watch(run))
+    try:
+        yield
+    finally:
+        _watching.reset(token)
+        watching.cancel()
+        await asyncio.wait([watching])
+        await announce_all(run)
+        await run.in_ledger(leave_mirror, VARIABLE, run.owner)
+
+
+async def _watch(run: Runtime) -> None:
+    """Look every now and then; a server or ledger that is away for a while is asked again next time."""
+    async with get_client() as client:
+        while True:
+            try:
+                await look(client, run)
+            except (httpx.HTTPError, PrefectException, DatabaseError) as error:
+                get_logger("penstock").warning("cannot look after the kill switches now: %s", error)
+            await asyncio.sleep(EVERY.total_seconds())
+
+
+async def look(client: PrefectClient, run: Runtime) -> None:
+    """One look: switches if this process is the one that looks after them, and signals."""
+    if await run.in_ledger(hold_mirror, VARIABLE, run.owner, run.clock(), HOLD_FOR):
+        await sync_switches(client, run)
+    await announce_all(run)
+
+
+async def announce_all(run: Runtime) -> None:
+    """Send the signals that nobody has sent yet."""
+    signals = await run.in_ledger(take_signals, run.clock())
+    for one in signals:
+        announce(one)
+    if signals:
+        await run.in_ledger(forget_signals, signals)
+
+
+def announce(one: Signal) -> None:
+    """The signal as a Prefect event, `penstock.<name>`; sent twice, it is the same event."""
+    emit_event(
+        event=f"penstock.{one.name}",
+        resource={
+            "prefect.resource.id": f"penstock.{one.name.split('.')[0]}.{one.about}",
+            "prefect.resource.name": one.about,
+        },
+        occurred=one.at,
+        payload=one.payload,
+        id=uuid5(NAMESPACE_URL, f"penstock:signal:{one.at.isoformat()}:{one.id}"),
+    )

@@ -1,0 +1,51 @@
+"""The tables of what keeps paid calls in check: breakers, pauses, and signals to whoever operates them."""
+
+from typing import Final
+
+from sqlalchemy import Column, Index, Integer, SmallInteger, String, Table
+
+from ledger.columns import Json, Moment, Prose
+from ledger.tables import SERIAL, metadata
+
+breakers: Final = Table(
+    "breakers",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("openings", SmallInteger, nullable=False),
+    Column("probe", String),
+    Column("retry_at", Moment),
+    Column("changed_at", Moment, nullable=False),
+    Column("reason", Prose, nullable=False),
+)
+
+pauses: Final = Table(
+    "pauses",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("tenant", String, primary_key=True),
+    Column("reason", Prose, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+mirrors: Final = Table(
+    "mirrors",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("seen", Json, nullable=False),
+    Column("holder", String),
+    Column("held_until", Moment),
+)
+
+signals: Final = Table(
+    "signals",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),
+    Column("about", String, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("taken_at", Moment),
+    Index("ix_signals_new", "taken_at", "id"),
+)

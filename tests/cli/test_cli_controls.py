@@ -1,0 +1,162 @@
+"""`pause`, `resume` and `dlq replay|purge|export`: what operators do when something has to stop or start again."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from contracts.batches import BatchState
+from ledger.batches import read_batch
+from ledger.claims import claim
+from ledger.dead_letters import DeadLetter, list_letters
+from ledger.engine import close_ledger, open_ledger
+from ledger.transitions import Settlement, settle_batch
+
+NOW = datetime.now(UTC)
+PENSTOCK = Path(sys.executable).with_name("penstock")
+
+
+@pytest.fixture
+def ledger(bare):
+    """The ledger of the command line's home."""
+    opened = open_ledger(f"sqlite:///{bare.home}/ledger.db")
+    yield opened
+    close_ledger(opened)
+
+
+@pytest.fixture
+def dead(ledger, fill):
+    """Three dead batches with their letters: two of acme, an hour and a day old, one of bolt, new."""
+    letters = []
+    for number, (tenant, hours) in enumerate((("acme", 1), ("acme", 24), ("bolt", 0))):
+        batch = fill.ready(ledger, ["No line."], tenant=tenant)
+        claim(ledger, batch, lease_id=f"l{number}", owner="w", now=NOW, lease_for=timedelta(hours=1))
+        letter = DeadLetter(
+            id=f"x-{number}{'0' * 10}",
+            batch=batch,
+            stage="insights",
+            tenant=tenant,
+            error="ModelRefused" if number else "RateLimitError",
+            message="no",
+            traceback="Traceback ...",
+            prompt="<events>",
+            diagnosis={},
+            cost_usd=Decimal("0.5"),
+            attempts=4,
+            at=NOW - timedelta(hours=hours, minutes=1),
+            payload={"events": [{"id": "1"}]},
+            verdicts={},
+        )
+        settle_batch(ledger, batch, f"l{number}", Settlement(BatchState.DEAD, "no", letter=letter), NOW)
+        letters.append(letter)
+    return letters
+
+
+def test_pause_and_resume_say_what_they_did(bare):
+    """And what is still in the way; `status` shows it, in words and as JSON."""
+    assert bare.json("pause", "solutions", "--tenant", "acme", "--reason", "bad prompt") == {
+        "paused": "solutions@acme",
+        "new": True,
+    }
+    assert "Everything is paused" in bare("pause", "all", code=0).stderr
+    assert "paused before" in bare("pause", "all", code=0).stderr
+    shown = bare("status", code=0).stdout
+    assert "solutions@acme" in shown
+    assert "bad prompt" in shown
+    assert {one["stage"] for one in bare.json("status")["paused"]} == {"solutions", "all"}
+    assert bare.json("resume", "solutions", "--tenant", "acme") == {
+        "resumed": "solutions@acme",
+        "was_paused": True,
+        "still_paused": ["all"],
+    }
+    assert "Everything goes on." in bare("resume", "all", code=0).stderr
+    assert "was not paused" in bare("resume", "all", code=0).stderr
+
+
+def test_a_stage_that_is_none_is_refused_by_name(bare):
+    """With those that there are; nothing is paused."""
+    said = bare.complaint("pause", "sollutions", code=2)
+    assert "no stage is called 'sollutions'" in said
+    assert "solutions" in said
+    assert bare.json("status")["paused"] == []
+
+
+def test_letters_are_filtered_by_stage_error_tenant_and_age(bare, dead):
+    """Each option narrows; an age that is none is refused."""
+
+    def ids(*options):
+        return [one["id"] for one in bare.json("dlq", "list", *options)]
+
+    assert ids() == [dead[2].id, dead[0].id, dead[1].id]
+    assert ids("--tenant", "acme") == [dead[0].id, dead[1].id]
+    assert ids("--error", "RateLimitError") == [dead[0].id]
+    assert ids("--older-than", "2h") == [dead[1].id]
+    assert ids("--newer-than", "30m") == [dead[2].id]
+    assert ids("--stage", "delivery") == []
+    assert "No dead letters." in bare("dlq", "list", "--stage", "delivery", code=0).stdout
+    assert "'soon' is no age" in bare.complaint("dlq", "list", "--older-than", "soon", code=2)
+
+
+def test_nothing_is_replayed_or_purged_unasked(bare, ledger, dead):
+    """A dry run only shows; without --yes and without a person the command refuses; a no is a no."""
+    assert set(bare.json("dlq", "replay", "--dry-run")["would_replay"]) == {one.id for one in dead}
+    for command in ("replay", "purge"):
+        refused = bare("dlq", command, code=2)
+        assert "add --yes" in refused.stderr
+    assert "Nothing was done." in typed(bare, "n\n", "dlq", "purge")
+    assert len(list_letters(ledger)) == 3
+    assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.DEAD}
+
+
+def test_replayed_letters_send_their_batches_back_once(bare, ledger, dead):
+    """By filter or by id; what was replayed before is not taken again."""
+    replay = ("dlq", "replay", "--yes", "--rate", "60000")
+    assert bare.json(*replay, "--tenant", "acme")["replayed"] == [dead[1].id, dead[0].id]
+    assert bare.json(*replay)["replayed"] == [dead[2].id]
+    assert bare.json(*replay) == {"would_replay": []}
+    assert bare.json(*replay, dead[0].id[:6])["replayed"] == []
+    assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.READY}
+
+
+def test_a_person_is_asked_and_answers(bare, ledger, dead):
+    """The letters are shown first; yes does it."""
+    shown = typed(bare, "y\n", "dlq", "purge", "--tenant", "bolt")
+    assert "Remove 1 dead letters for good? [y/N]" in shown
+    assert dead[2].id[:12] in shown
+    assert [one.id for one in list_letters(ledger)] == [dead[0].id, dead[1].id]
+
+
+def test_letters_are_exported_with_all_they_hold(bare, dead, tmp_path):
+    """One JSON object a line, oldest first, to a file or to standard output."""
+    path = tmp_path / "out" / "letters.ndjson"
+    bare("dlq", "export", str(path), "--tenant", "acme", code=0)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["id"] for line in lines] == [dead[1].id, dead[0].id]
+    assert lines[0]["payload"] == {"events": [{"id": "1"}]}
+    assert lines[0]["cost_usd"] == "0.5"
+    assert len(bare("dlq", "export", "-", code=0).stdout.splitlines()) == 3
+
+
+def typed(cli, answer, *arguments) -> str:
+    """What a command prints to a terminal at which a person types an answer."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode())
+    done = subprocess.run(
+        [PENSTOCK, *arguments],
+        env=cli.everything,
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
