@@ -16,7 +16,6 @@ from tasks.diagnosis.report import FailureContext
 from tasks.runtime import Runtime
 
 AT_ONCE: Final = 100
-HOLD_FOR: Final = timedelta(minutes=2)
 FIRST_WAIT: Final = timedelta(seconds=30)
 LONGEST_WAIT: Final = timedelta(hours=1)
 ATTEMPTS: Final = 10
@@ -31,7 +30,9 @@ CHANNELS: Final[Mapping[str, Publish]] = {
 async def publish(runtime: Runtime) -> int:
     """Publish all that is due in the outbox; returns how many left."""
     published = 0
-    while taken := await runtime.in_ledger(take_messages, runtime.clock(), AT_ONCE, HOLD_FOR):
+    while taken := await runtime.in_ledger(
+        take_messages, runtime.clock(), AT_ONCE, runtime.settings.delivery_hold
+    ):
         sent = [message.id for message in taken if await _publish(message, runtime)]
         await runtime.in_ledger(mark_published, sent, runtime.clock())
         published += len(sent)

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     solutions_per_window: int = Field(100, ge=1)
     solution_window_s: float = Field(DAY_S, gt=0, le=366 * DAY_S)
 
+    delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
     notify_url: SecretStr | None = None
 
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
@@ -169,6 +170,11 @@ class Settings(BaseSettings):
     def hold(self) -> timedelta:
         """How long a batch is held that met an outage, before it tries again."""
         return timedelta(seconds=self.hold_s)
+
+    @property
+    def delivery_hold(self) -> timedelta:
+        """How long a message is its publisher's before another may take it."""
+        return timedelta(seconds=self.delivery_hold_s)
 
     @property
     def lease(self) -> timedelta:

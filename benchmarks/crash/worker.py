@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.crash.plan import Kill
+from contracts.errors import OperatorError
 
 PRELOAD = (
     "benchmarks.crash.worker",
@@ -31,9 +32,13 @@ def work(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
     os.dup2(descriptor, sys.stderr.fileno())
     if kill is not None:
         arm(kill)
+    from gateway.cli.errors import explain
     from gateway.cli.services import run_up
 
-    run_up(as_json=True)
+    try:
+        run_up(as_json=True)
+    except OperatorError as error:
+        explain(error)
 
 
 def arm(kill: Kill) -> None:

@@ -29,7 +29,12 @@ OUTAGE_S: Final = 1.0
 
 OPEN_BATCHES: Final = "SELECT count(*) FROM batches WHERE state NOT IN ('DONE', 'FAILED', 'DEAD')"
 OPEN_MESSAGES: Final = "SELECT count(*) FROM outbox WHERE state = 'PENDING'"
-OPEN_EVENTS: Final = "SELECT count(*) FROM pool"
+# The bits of `ledger.pools`: an event has to be in a batch of its tenant, and of its user where it has one.
+OPEN_EVENTS: Final = (
+    "SELECT count(*) FROM pool WHERE batched & 7 = 0 OR (needed & 56 > 0 AND batched & 56 = 0)"
+)
+MODEL_AWAY: Final = 3
+"""The exit code of a worker that would not start while the model was away; it is started again."""
 
 
 class NotFinishedError(Exception):
@@ -93,6 +98,7 @@ class World:
             "PREFECT_API_URL": self.prefect_url,
             "PENSTOCK_LEASE_S": "10",
             "PENSTOCK_HOLD_S": "1",
+            "PENSTOCK_DELIVERY_HOLD_S": "3",
             "PENSTOCK_RETRY_DELAYS_S": "[0.05, 0.1, 0.2]",
             "PENSTOCK_REQUEST_TIMEOUT_S": "5",
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
@@ -177,7 +183,7 @@ def _lives_on(one: tuple[BaseProcess, Kill | None, float], world: World) -> bool
         return True
     if process.exitcode == -signal.SIGKILL and kill is not None:
         world.kills.append(kill.point)
-    elif process.exitcode:
+    elif process.exitcode not in {0, MODEL_AWAY}:
         raise NotFinishedError(
             f"seed {world.plan.seed}: a worker ended with code {process.exitcode}; see {world.home}/worker.log"
         )
