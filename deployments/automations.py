@@ -70,7 +70,9 @@ async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoN
         await client.create_automation(_automation(alert, action))
     elif isinstance(action, CallWebhook) and all(isinstance(one, DoNothing) for one in known[0].actions):
         changed = known[0].model_copy(update={"actions": [action]})
-        await client.update_automation(known[0].id, AutomationCore(**changed.model_dump(exclude={"id"})))
+        await client.update_automation(
+            known[0].id, AutomationCore(**changed.model_dump(exclude={"id", "owner_resource"}))
+        )
 
 
 def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:

@@ -54,8 +54,8 @@ async def process_ready_batches() -> State[None]:
 
 
 async def start_batches(running: Running, outcomes: list[Outcome], run: Runtime) -> None:
-    """Claim batches until the lane is full or none is ready."""
-    while len(running) < run.settings.batches_in_flight:
+    """Claim batches until the lane is full, none is ready, or the process is to end."""
+    while not run.stop.is_set() and len(running) < run.settings.batches_in_flight:
         work = await claim_one(run)
         if work is None:
             return

@@ -18,7 +18,7 @@ from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.watch import watched
 from ledger.claims import claim, release_lease, renew_lease
-from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError
+from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
@@ -194,15 +194,17 @@ async def process_batch(batch: str) -> State[None]:
         batch: The batch's id, as `penstock status` shows it.
     """
     async with runtime() as run, watched(run), model_slots(run):
-        work = await asyncio.to_thread(
-            claim,
-            run.ledger,
-            batch,
-            lease_id=run.new_id(),
-            owner=run.owner,
-            now=run.clock(),
-            lease_for=run.settings.lease,
-        )
+        try:
+            work = await run.in_ledger(
+                claim,
+                batch,
+                lease_id=run.new_id(),
+                owner=run.owner,
+                now=run.clock(),
+                lease_for=run.settings.lease,
+            )
+        except UnreadableBatchError as error:
+            return as_state(await settle_failure(error.work, "validate context", error, run))
         if work is None:
             return Completed(name="Nothing to do", message=f"{batch} is not READY")
         await name_this_run(work.batch.label)

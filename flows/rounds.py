@@ -48,6 +48,6 @@ async def has_work(watch: Watch) -> bool:
 async def work(*, until_idle: bool, flush: bool = False) -> None:
     """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
     async with runtime() as run, watched(run):
-        while await work_once(flush=flush) and until_idle:
+        while await work_once(flush=flush) and until_idle and not run.stop.is_set():
             pass
         await refresh_lake()

@@ -43,6 +43,8 @@ async def watched(run: Runtime) -> AsyncIterator[None]:
         _watching.reset(token)
         watching.cancel()
         await asyncio.wait([watching])
+        if not watching.cancelled():
+            watching.result()
         await announce_all(run)
         await run.in_ledger(leave_mirror, VARIABLE, run.owner)
 

@@ -8,8 +8,9 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -36,6 +37,8 @@ class Runtime:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     owner: str
+    stop: Event = field(default_factory=Event)
+    """Set when this process is to end: nothing new begins."""
 
     async def in_ledger(
         self, function: Callable[Concatenate[Ledger, P], R], *args: P.args, **kw: P.kwargs
@@ -88,6 +91,7 @@ async def runtime(
     *,
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
+    stop: Event | None = None,
 ) -> AsyncIterator[Runtime]:
     """The current runtime, or a new one from `settings` for the time of the block."""
     found = _current.get()
@@ -100,7 +104,8 @@ async def runtime(
         async with _client(settings) as client:
             retry = RetryPolicy(settings.retry_delays_s, random.random)
             calls = PaidCalls(ledger, client, retry, clock, new_id, settings.call_rules)
-            opened = Runtime(settings, ledger, calls, clock, new_id, owner=f"worker-{new_id()[:8]}")
+            owner = f"worker-{new_id()[:8]}"
+            opened = Runtime(settings, ledger, calls, clock, new_id, owner, stop or Event())
             token = _current.set(opened)
             try:
                 yield opened

@@ -45,8 +45,8 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     """The story of a seed, the same each time."""
     chance = random.Random(seed)  # noqa: S311 - a rehearsal, not a secret
-    points = [KILL_POINTS[seed % len(KILL_POINTS)], *chance.choices(KILL_POINTS, k=3)]
-    kills = tuple(Kill(point, chance.randint(1, 6), chance.uniform(0.1, 2.5)) for point in points)
+    points = [KILL_POINTS[seed % len(KILL_POINTS)], *chance.choices(KILL_POINTS, k=5)]
+    kills = tuple(Kill(point, chance.randint(1, 3), chance.uniform(0.5, 3.0)) for point in points)
     return Plan(
         seed=seed,
         database=("sqlite", "postgresql")[seed % 2],

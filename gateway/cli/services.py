@@ -1,7 +1,7 @@
 """`up` and `down`: all of it until Ctrl-C, and the end of what was left running."""
 
 import asyncio
-from contextlib import suppress
+from threading import Event
 
 from deployments.services import Service, stop_services, ui_url
 from gateway.cli.interrupt import Work, run_until_stopped
@@ -19,7 +19,7 @@ def run_up(*, as_json: bool) -> None:
         err.print("starting the Prefect server and the model ...")
         settings, prefect = start_services()
         _say_where(settings, prefect, as_json=as_json)
-        stopping = _Stopping()
+        stopping = _Stopping(settings.stop_s)
         run_until_stopped(_work_until(stopping.asked, settings), stopping.signalled)
     finally:
         _report(stop_services(load_settings()))
@@ -41,21 +41,25 @@ def _say_where(settings: Settings, prefect: Service, *, as_json: bool) -> None:
 
 
 class _Stopping:
-    """The first signal lets the work in hand finish, the second breaks it off."""
+    """The first signal lets the batches in work end, for so many seconds; the second breaks them off."""
 
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
+    def __init__(self, patience_s: float) -> None:
+        self.asked = Event()
+        self.patience_s = patience_s
 
     def signalled(self, work: Work) -> None:
-        """A signal has come."""
+        """A signal has come; on the work's loop."""
         if self.asked.is_set():
             work.cancel()
             return
-        err.print("stopping when the work in hand is done; once more to break it off")
+        err.print(
+            f"stopping: nothing new begins, what is in work has {self.patience_s:g} s; once more to break it off"
+        )
         self.asked.set()
+        asyncio.get_running_loop().call_later(self.patience_s, work.cancel)
 
 
-async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
+async def _work_until(stop: Event, settings: Settings) -> None:
     """Look for work every second; at the end, all that the server is to know has reached it."""
     from deployments.installed import ensure_installed
     from deployments.sent import all_sent
@@ -66,12 +70,11 @@ async def _work_until(stop: asyncio.Event, settings: Settings) -> None:
     await prepared(ensure_installed(settings))
     watch = Watch()
     try:
-        async with runtime() as run, watched(run):
+        async with runtime(stop=stop) as run, watched(run):
             while not stop.is_set():
                 if await has_work(watch):
                     await work(until_idle=True)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
     finally:
         await all_sent()
 

@@ -66,6 +66,23 @@ def test_up_stops_at_once_when_told_twice_and_gives_its_work_back(cli, lines_of,
     assert cli.json("status")["batches"]["by_state"] == {"READY": 1}
 
 
+def test_up_ends_within_its_deadline_and_gives_back_what_it_could_not_finish(
+    cli, lines_of, offline, wait_until
+):
+    """One SIGTERM: nothing new begins, and after PENSTOCK_STOP_S what still hangs is READY for the next run."""
+    offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "hang", "seconds": 600}}])
+    cli = cli.given(**AT_ONCE, PENSTOCK_STOP_S="2", PENSTOCK_BATCHES_IN_FLIGHT="1")
+    cli.json("ingest", "-", stdin=lines_of("acme", 1) + lines_of("bolt", 1))
+    up = cli.start("up", "--json")
+    wait_until(lambda: offline.counts.get("InsightReport"), "a call hangs")
+    up.send_signal(signal.SIGTERM)
+    _, err = up.communicate(timeout=60)
+    assert up.returncode == 130, err
+    assert "what is in work has 2 s" in err
+    assert cli.json("status")["batches"]["by_state"] == {"READY": 2}
+    assert offline.counts == {"InsightReport": 1}
+
+
 def test_down_without_services_says_so(bare):
     """Nothing to stop is no error."""
     assert bare.json("down") == {"stopped": []}

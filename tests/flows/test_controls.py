@@ -10,6 +10,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from contracts.batches import BatchState
 from flows.dead_letters import export_dead_letters, purge_dead_letters, replay_dead_letters
 from flows.lane import process_ready_batches
+from flows.process_batch import process_batch
 from flows.switches import VARIABLE
 from flows.watch import look
 from ledger.breakers import BreakerState, read_breakers
@@ -214,3 +215,14 @@ def test_events_of_a_version_nobody_reads_end_as_a_dead_letter_and_stay(world, f
     (letter,) = list_letters(world.ledger)
     assert letter.batch == unread
     assert world.rows("SELECT count(*) FROM events WHERE schema_version = '9'") == [(2,)]
+
+
+def test_a_flow_run_of_such_a_batch_fails_by_name_too(world, fill):
+    """Started by itself, it ends as a failed run, and the batch as DEAD."""
+    unread = fill.ready(world.ledger, TEXTS)
+    with world.ledger.begin() as connection:
+        connection.exec_driver_sql("UPDATE events SET schema_version = '9'")
+    state = world.run(lambda: process_batch(unread, return_state=True))
+    assert state.is_failed()
+    assert "event of schema version '9'" in state.message
+    assert world.batch(unread).state is BatchState.DEAD

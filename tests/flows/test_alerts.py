@@ -1,0 +1,97 @@
+"""Alerts: what operators are told of arrives at the address they gave, through Prefect's own automations."""
+
+import asyncio
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.events.actions import CallWebhook, DoNothing
+
+from deployments.automations import ALERTS, ensure_automations
+from flows.lane import process_ready_batches
+from flows.watch import announce_all
+from tasks.runtime import current_runtime
+from tasks.settings import Settings
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def receiver():
+    """An address and what arrives there."""
+    arrived = Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            arrived.put(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", arrived
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def automations():
+    """Penstock's automations by name."""
+    async with get_client() as client:
+        found = {alert.name: await client.read_automations_by_name(alert.name) for alert in ALERTS}
+        return {name: automation for name, (automation,) in found.items()}
+
+
+@pytest.fixture
+def no_automations(prefect_slots):
+    """None of Penstock's automations before the test, and none after it."""
+    assert prefect_slots
+
+    async def remove():
+        async with get_client() as client:
+            for alert in ALERTS:
+                for automation in await client.read_automations_by_name(alert.name):
+                    await client.delete_automation(automation.id)
+
+    asyncio.run(remove())
+    yield
+    asyncio.run(remove())
+
+
+@pytest.mark.usefixtures("no_automations")
+def test_alerts_are_made_once_and_get_their_address_when_there_is_one(tmp_path, receiver):
+    """Without an address they are there and do nothing; with one they call it; made again, nothing changes."""
+    silent, told = Settings(home=tmp_path), Settings(home=tmp_path, notify_url=receiver[0])
+    asyncio.run(ensure_automations(silent))
+    first = asyncio.run(automations())
+    assert {type(one.actions[0]) for one in first.values()} == {DoNothing}
+    for _ in range(2):
+        asyncio.run(ensure_automations(told))
+        now = asyncio.run(automations())
+        assert {type(one.actions[0]) for one in now.values()} == {CallWebhook}
+        assert {one.id for one in now.values()} == {one.id for one in first.values()}
+
+
+@pytest.mark.usefixtures("no_automations")
+def test_a_dead_letter_is_told_to_the_address_that_was_given(world, fill, receiver):
+    """The webhook gets one message with the alert's words, the letter and the depth, and no content."""
+    address, arrived = receiver
+    asyncio.run(ensure_automations(Settings(home=world.settings.home, notify_url=address)))
+
+    async def told():
+        await announce_all(current_runtime())
+
+    fill.ready(world.ledger, ["A secret wish."], pipeline="nowhere")
+    world.run(lambda: process_ready_batches(return_state=True), told)
+    text = json.loads(arrived.get(timeout=PATIENCE_S))["text"]
+    assert text.startswith("Penstock: a batch or delivery could not be processed")
+    assert "UnknownPipelineError" in text
+    assert "'depth': 1" in text
+    assert "secret wish" not in text
