@@ -52,9 +52,7 @@ class _Stopping:
         if self.asked.is_set():
             work.cancel()
             return
-        err.print(
-            f"stopping: nothing new begins, what is in work has {self.patience_s:g} s; once more to break it off"
-        )
+        err.print(f"stopping: what is in work has {self.patience_s:g} s; once more to break it off")
         self.asked.set()
         asyncio.get_running_loop().call_later(self.patience_s, work.cancel)
 
