@@ -11,7 +11,7 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
-from flows.process_batch import give_back, run_batch
+from flows.process_batch import claimed, give_back, run_batch
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
@@ -92,28 +92,9 @@ async def claim_one(run: Runtime) -> BatchWork | None:
     """The next batch in turn, ours for the time of the lease; one that cannot be read becomes a dead letter."""
     while True:
         try:
-            return await claim_shielded(run)
+            return await claimed(run, claim_next)
         except UnreadableBatchError as error:
             await settle_failure(error.work, "validate context", error, run)
-
-
-async def claim_shielded(run: Runtime) -> BatchWork | None:
-    """Claim, and give the batch back where the lane ends meanwhile."""
-    claiming = asyncio.ensure_future(
-        run.in_ledger(
-            claim_next,
-            lease_id=run.new_id(),
-            owner=run.owner,
-            now=run.clock(),
-            lease_for=run.settings.lease,
-        )
-    )
-    try:
-        return await asyncio.shield(claiming)
-    except asyncio.CancelledError:
-        if (work := await claiming) is not None:
-            give_back(work, run)
-        raise
 
 
 def summary(outcomes: list[Outcome]) -> str:

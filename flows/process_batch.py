@@ -1,7 +1,7 @@
 """A batch's road: context, stages, gate, broadcast. What stops it is settled, diagnosed and shown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from prefect import flow, get_run_logger, task
@@ -56,6 +56,25 @@ async def processed(work: BatchWork) -> Outcome:
             return await broadcast(context, work.lease, current_runtime())
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         return await settle_failure(work, now_in, error, current_runtime())
+
+
+async def claimed(run: Runtime, claiming: Callable[..., BatchWork | None], *which: str) -> BatchWork | None:
+    """A batch by `claim` or `claim_next`, ours for the time of the lease; given back where we end meanwhile."""
+    lease = run.in_ledger(
+        claiming,
+        *which,
+        lease_id=run.new_id(),
+        owner=run.owner,
+        now=run.clock(),
+        lease_for=run.settings.lease,
+    )
+    claim_made = asyncio.ensure_future(lease)
+    try:
+        return await asyncio.shield(claim_made)
+    except asyncio.CancelledError:
+        if (work := await claim_made) is not None:
+            give_back(work, run)
+        raise
 
 
 def give_back(work: BatchWork, run: Runtime) -> None:
@@ -195,14 +214,7 @@ async def process_batch(batch: str) -> State[None]:
     """
     async with runtime() as run, watched(run), model_slots(run):
         try:
-            work = await run.in_ledger(
-                claim,
-                batch,
-                lease_id=run.new_id(),
-                owner=run.owner,
-                now=run.clock(),
-                lease_for=run.settings.lease,
-            )
+            work = await claimed(run, claim, batch)
         except UnreadableBatchError as error:
             return as_state(await settle_failure(error.work, "validate context", error, run))
         if work is None:

@@ -56,10 +56,7 @@ def read_breakers(ledger: Ledger) -> tuple[Breaker, ...]:
     """Every model's breaker that has ever counted a failure, by model."""
     with reading(ledger) as connection:
         rows = connection.execute(select(breakers).order_by(breakers.c.model)).all()
-    return tuple(
-        Breaker(row.model, BreakerState(row.state), row.failures, row.retry_at, row.changed_at, row.reason)
-        for row in rows
-    )
+    return tuple(map(_breaker, rows))
 
 
 def admit(
@@ -77,7 +74,7 @@ def admit(
     if elected.rowcount:
         _tell(connection, model, "half_open", "one call is let through to see", now)
         return None
-    return Breaker(row.model, BreakerState(row.state), row.failures, row.retry_at, row.changed_at, row.reason)
+    return _breaker(row)
 
 
 def count_success(connection: Connection, model: str, call_id: str, now: datetime) -> None:
@@ -111,6 +108,10 @@ def count_failure(
     row = connection.execute(select(breakers).where(breakers.c.model == model)).one()
     if _opens(row, call_id, rules):
         _open(connection, row, why, rules, now)
+
+
+def _breaker(row: Row[*tuple[Any, ...]]) -> Breaker:
+    return Breaker(row.model, BreakerState(row.state), row.failures, row.retry_at, row.changed_at, row.reason)
 
 
 def _opens(row: Row[Any], call_id: str, rules: BreakerRules) -> bool:

@@ -14,9 +14,6 @@ from ledger.signals import signal
 from ledger.sql import by_prefix, insert_once, reading, writing
 
 KIND: Final = "dead letter"
-DELIVERY: Final = "delivery"
-"""The stage of what was made and could not be delivered."""
-
 HOUR: Final = timedelta(hours=1)
 OUTAGE_AN_HOUR: Final = 500
 """So many letters within an hour are not single faults any more."""

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from contracts.batches import BatchState
 from ledger.breakers import BreakerState
-from ledger.control_tables import breakers, pauses
-from ledger.pauses import Switch
+from ledger.control_tables import breakers
+from ledger.pauses import Switch, is_thrown
 from ledger.tables import batches
 
 _PAUSE: Final = "pause:"
@@ -50,11 +50,7 @@ _HELD: Final = batches.c.state == BatchState.HELD.value
 def _is_over(connection: Connection, name: str) -> bool:
     """True when the pause is no more, or the breaker closed; a hold nobody knows holds nothing."""
     if name.startswith(_PAUSE):
-        switch = Switch.parse(name.removeprefix(_PAUSE))
-        row = select(pauses.c.at).where(
-            pauses.c.stage == switch.stage, pauses.c.tenant == (switch.tenant or "")
-        )
-        return connection.execute(row).first() is None
+        return not is_thrown(connection, Switch.parse(name.removeprefix(_PAUSE)))
     return _breaker(connection, name) is None
 
 

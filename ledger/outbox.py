@@ -56,6 +56,8 @@ def take_messages(
             .limit(limit)
         )
         ids = connection.execute(due).scalars().all()
+        if not ids:
+            return ()
         taken = update(outbox).where(among(connection, outbox.c.id, ids))
         connection.execute(taken.values(next_at=until, attempts=outbox.c.attempts + 1))
         query = (

@@ -17,6 +17,8 @@ from ledger.sql import reading, writing
 
 ALL: Final = "all"
 DELIVERY: Final = "delivery"
+"""The stage after all others: what was made leaves."""
+
 _ANY_TENANT: Final = ""
 
 
@@ -77,6 +79,11 @@ def pause_in_force(connection: Connection, stage: str, tenant: str) -> Pause | N
     return None if row is None else Pause(Switch(row.stage, row.tenant or None), row.reason, row.at)
 
 
+def is_thrown(connection: Connection, switch: Switch) -> bool:
+    """True when this very switch is thrown; a wider one does not count."""
+    return connection.execute(select(pauses.c.at).where(*_is(switch))).first() is not None
+
+
 def pauses_within(connection: Connection) -> tuple[Pause, ...]:
     """As `read_pauses`, inside the caller's transaction."""
     rows = connection.execute(select(pauses).order_by(pauses.c.at, pauses.c.stage, pauses.c.tenant))
@@ -85,8 +92,7 @@ def pauses_within(connection: Connection) -> tuple[Pause, ...]:
 
 def pause_within(connection: Connection, switch: Switch, reason: str, now: datetime) -> bool:
     """As `pause`, inside the caller's transaction."""
-    known = connection.execute(select(pauses.c.at).where(*_is(switch))).first()
-    if known is not None:
+    if is_thrown(connection, switch):
         return False
     values = {"stage": switch.stage, "tenant": switch.tenant or _ANY_TENANT, "reason": reason, "at": now}
     connection.execute(insert(pauses).values(values))

@@ -5,9 +5,12 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from contracts.batches import BatchState
-from ledger.dead_letters import DELIVERY, DeadLetter
+from ledger.dead_letters import DeadLetter
+from ledger.deliveries import PENDING
 from ledger.engine import Ledger
+from ledger.outbox import GIVEN_UP
 from ledger.outcome_tables import dead_letters, outbox
+from ledger.pauses import DELIVERY
 from ledger.sql import writing
 from ledger.transitions import update_state
 
@@ -35,6 +38,6 @@ def _rework(connection: Connection, letter: DeadLetter, now: datetime) -> bool:
 
 
 def _redeliver(connection: Connection, letter: DeadLetter, now: datetime) -> bool:
-    given_up = select(outbox.c.id).where(outbox.c.id == letter.payload["message"], outbox.c.state == "FAILED")
-    again = {"state": "PENDING", "next_at": now, "attempts": 0}
+    given_up = select(outbox.c.id).where(outbox.c.id == letter.payload["message"], outbox.c.state == GIVEN_UP)
+    again = {"state": PENDING, "next_at": now, "attempts": 0}
     return bool(connection.execute(update(outbox).where(outbox.c.id.in_(given_up)).values(again)).rowcount)

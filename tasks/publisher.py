@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from contracts.deliverables import Deliverable
-from ledger.dead_letters import DELIVERY, DeadLetter
+from ledger.dead_letters import DeadLetter
 from ledger.outbox import OutboxMessage, give_up, mark_failed, mark_published, take_messages
+from ledger.pauses import DELIVERY
 from tasks.delivery import FILE_CHANNEL, publish_to_files
 from tasks.diagnosis import diagnose
 from tasks.diagnosis.describe import describe_failure
