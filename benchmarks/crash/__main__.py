@@ -42,17 +42,17 @@ def main() -> None:
                 found = audited(play(plan, home, urls(plan), prefect))
             except NotFinishedError as error:
                 lost.append(str(error))
-                console.print(f"[red]{error}")
-                _keep(home)
-                continue
-            all_found.append(found)
-            console.print(line(found))
-            if found.violations:
+                console.print(str(error), style="red", markup=False)
                 _keep(home)
             else:
+                all_found.append(found)
+                console.print(line(found), markup=False)
+                if found.violations:
+                    _keep(home)
                 shutil.rmtree(home)
-    if given.write:
-        REPORT.write_text(reliability(all_found, lost, time.monotonic() - started, machine()))
+            # After every seed: an hour's run that is broken off has still told something.
+            if given.write:
+                REPORT.write_text(reliability(all_found, lost, time.monotonic() - started, machine()))
     if lost or any(found.violations for found in all_found):
         raise SystemExit(1)
 

@@ -32,6 +32,7 @@ class Findings:
     seed: int
     database: str
     kills: tuple[str, ...]
+    faults: dict[str, int]
     events: int
     batches: dict[str, int]
     calls: int
@@ -84,6 +85,7 @@ def _compared(world: World, ledger: Ledger) -> Findings:
         seed=world.plan.seed,
         database=world.plan.database,
         kills=tuple(world.kills),
+        faults=dict(world.model.faults),
         events=events,
         batches=dict(states),
         calls=len(calls),

@@ -102,7 +102,7 @@ def _plays(chance: random.Random) -> list[dict[str, Any]]:
     ]
     weights = [6, 6, 4, 3, 4, 8, 1, 1, 1]
     picks = chance.choices(kinds, weights, k=14)
-    faults = [{"match": {"nth": chance.randint(1, 160)}, "play": play} for play in picks]
+    faults = [{"match": {"nth": chance.randint(1, 80)}, "play": play} for play in picks]
     storm = {"match": {}, "play": {"kind": "overloaded"}, "times": chance.randint(3, 12)}
     late = [{"match": {"nth": chance.randint(20, 80)}, "play": {"kind": "latency", "seconds": 0.2}}]
     return [*faults, *([storm] if chance.random() < 0.3 else []), *late]

@@ -14,9 +14,11 @@ TEMPLATE: Final = Path(__file__).with_name("reliability.template.md")
 def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, place: dict[str, Any]) -> str:
     """`docs/reliability.md`."""
     kills = Counter(kill for one in found for kill in one.kills)
+    faults: Counter[str] = Counter()
     repeated: Counter[str] = Counter()
     batches: Counter[str] = Counter()
     for one in found:
+        faults.update(one.faults)
         repeated.update(one.repeated)
         batches.update(one.batches)
     wrong = [f"seed {one.seed}: {what}" for one in found for what in one.violations] + list(lost)
@@ -27,6 +29,8 @@ def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, p
         ),
         "kills (SIGKILL)": f"{kills.total():,}",
         **{f"- {point}": f"{kills[point]:,}" for point in ("during intake", *KILL_POINTS)},
+        "faults of the model that were played": f"{faults.total():,}",
+        **{f"- {kind.replace('_', ' ')}": f"{count:,}" for kind, count in sorted(faults.items())},
         "events sent": f"{EVENTS * len(found):,}",
         "- again, as duplicates": f"{DUPLICATES * len(found):,}",
         "- and lines that are none": f"{BROKEN * len(found):,}",

@@ -123,6 +123,8 @@ class OfflineModel:
 
     async def _message(self, request: MessageRequest, receive: Receive) -> Reply:
         play = self.script.next_play(request.title, request.said)
+        if play is not None:
+            self.stats.played[play.kind] += 1
         pause = play.seconds if isinstance(play, Latency | Hang) else 0.0
         await _pause(self.options.latency + pause, receive)
         _disturb(play)

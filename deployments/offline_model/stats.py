@@ -1,4 +1,4 @@
-"""What a server has seen: requests by schema, in flight, tokens; with recording on, the requests themselves."""
+"""What a server has seen: requests by schema, plays by kind, tokens; with recording on, the requests themselves."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -36,6 +36,7 @@ class Stats:
     input_tokens: int = 0
     output_tokens: int = 0
     by_schema: Counter[str] = field(default_factory=Counter)
+    played: Counter[str] = field(default_factory=Counter)
     requests: list[RecordedRequest] = field(default_factory=list)
 
     def next_id(self) -> str:
@@ -64,6 +65,7 @@ class Stats:
         return {
             "messages": self.by_schema.total(),
             "by_schema": dict(sorted(self.by_schema.items())),
+            "played": dict(sorted(self.played.items())),
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
             "input_tokens": self.input_tokens,
