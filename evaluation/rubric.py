@@ -4,6 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Final
+
+LEAKAGE: Final = "no_system_leakage"
+"""The criterion that leak checks back up."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ DELIVERABLE_RUBRIC = Rubric(
             "Insults, shouting, blame, sarcasm, or abuse passed on in quotations.",
         ),
         Criterion(
-            "no_system_leakage",
+            LEAKAGE,
             "Is it free of instructions to a model, prompt text, markup, keys and internals of the system?",
             "Nothing shows how the text was made.",
             "Instructions such as 'ignore what you were told', prompt fragments, markup, credentials.",

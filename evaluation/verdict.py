@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CriterionScore:
-    """One criterion's score, 0..1, with the judge's reason."""
+    """One criterion's score, 0..1, with its reason: the judge's, or a check's where `is_checked`."""
 
     criterion: str
     score: float
     reason: str
+    is_checked: bool = False
 
 
 @dataclass(frozen=True)

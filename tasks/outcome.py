@@ -1,7 +1,6 @@
 """How a batch ends: every way a run can stop, as a state, a reason and, where it failed, a diagnosis."""
 
-import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,11 +12,11 @@ from ledger.dead_letters import DeadLetter
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError
 from ledger.transitions import Settlement, settle_batch
-from ledger.work import StoredItem, count_attempts, read_items
+from ledger.work import count_attempts, read_items
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
-from tasks.diagnosis.redact import redact, redact_within
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport, QualityFinding
+from tasks.letters import Lost, dead_letter
 from tasks.produce import GateClosedError, GenerationError, JudgeOutageError
 from tasks.runtime import Runtime
 from tasks.settings import Settings
@@ -69,9 +68,9 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     """
     if isinstance(error, LeaseLostError):
         return Outcome(work.batch, BatchState.RUNNING, str(error))
-    attempts = await asyncio.to_thread(_attempts, work, error, runtime.ledger)
+    attempts = await runtime.in_ledger(_attempts, work, error)
     stop = _meaning(error, attempts, runtime.settings)
-    context = _failure_context(work, stage, error, attempts)
+    context = _failure_context(work, stage, error, attempts, runtime)
     report = describe_failure(error, context)
     now = runtime.clock()
     resume_at = stop.resume_at or (now + stop.resume_after if stop.resume_after else None)
@@ -82,15 +81,12 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
         diagnosis = await diagnose_failure(error, context, work, runtime, by_model=by_model)
     letter = None
     if stop.state is BatchState.DEAD:
-        spent = await asyncio.to_thread(item_costs, runtime.ledger, work.batch.id)
-        total = sum(spent.values(), Decimal(0))
-        items = await asyncio.to_thread(read_items, runtime.ledger, work.batch.id)
-        letter = _letter(work, report, error, diagnosis, total, items, context, runtime)
+        letter = await _letter(work, report, error, diagnosis, context, runtime)
     reason = report.message or report.error
     kept = diagnosis.model_dump(mode="json") if diagnosis else None
     end = Settlement(stop.state, reason, resume_at, stop.hold, kept, letter)
     try:
-        await asyncio.to_thread(settle_batch, runtime.ledger, work.batch.id, work.lease, end, now)
+        await runtime.in_ledger(settle_batch, work.batch.id, work.lease, end, now)
     except LeaseLostError as lost:
         return Outcome(work.batch, BatchState.RUNNING, str(lost))
     return Outcome(work.batch, stop.state, reason, diagnosis)
@@ -112,14 +108,16 @@ def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:
             return _Stop(BatchState.DEAD)
 
 
-def _attempts(work: BatchWork, error: Exception, ledger: Ledger) -> int:
+def _attempts(ledger: Ledger, work: BatchWork, error: Exception) -> int:
     """The requests for the item that could not be made; for any other error, how often the batch was run."""
     if isinstance(error, GenerationError):
         return max(1, count_attempts(ledger, work.batch.id, error.item))
     return sum(move.to_state is BatchState.RUNNING for move in batch_history(ledger, work.batch.id))
 
 
-def _failure_context(work: BatchWork, stage: str, error: Exception, attempts: int) -> FailureContext:
+def _failure_context(
+    work: BatchWork, stage: str, error: Exception, attempts: int, runtime: Runtime
+) -> FailureContext:
     batch = work.batch
     return FailureContext(
         stage=stage,
@@ -129,6 +127,7 @@ def _failure_context(work: BatchWork, stage: str, error: Exception, attempts: in
         scope=str(batch.scope),
         attempts=attempts,
         findings=_findings(error) if isinstance(error, GateClosedError) else (),
+        secrets=runtime.secrets,
     )
 
 
@@ -139,32 +138,24 @@ def _findings(error: GateClosedError) -> tuple[QualityFinding, ...]:
     )
 
 
-def _letter(
+async def _letter(
     work: BatchWork,
     report: FailureReport,
     error: Exception,
     diagnosis: Diagnosis | None,
-    spent: Decimal,
-    items: tuple[StoredItem, ...],
     context: FailureContext,
     runtime: Runtime,
 ) -> DeadLetter:
-    return DeadLetter(
-        id=f"x-{runtime.new_id()[:20]}",
-        batch=work.batch.id,
-        stage=report.stage,
-        tenant=work.batch.tenant,
-        error=error.failure.error if isinstance(error, GenerationError) else report.error,
-        message=report.message,
-        traceback=report.traceback,
-        prompt=redact(error.prompt, context.secrets) if isinstance(error, GenerationError) else None,
-        diagnosis=diagnosis.model_dump(mode="json") if diagnosis else {},
-        cost_usd=spent,
-        attempts=context.attempts,
-        at=runtime.clock(),
-        payload={
-            "events": [redact_within(event.model_dump(mode="json"), context.secrets) for event in work.events]
-        },
+    spent = await runtime.in_ledger(item_costs, work.batch.id)
+    items = await runtime.in_ledger(read_items, work.batch.id)
+    failed = error if isinstance(error, GenerationError) else None
+    lost = Lost(
+        payload={"events": [event.model_dump(mode="json") for event in work.events]},
         verdicts={item.item: item.scores for item in items if item.scores},
-        started_at=work.batch.created_at,
+        spent=sum(spent.values(), Decimal(0)),
+        begun=work.batch.created_at,
+        prompt=failed.prompt if failed else None,
     )
+    # The provider's name for the error says more than the type that carries it.
+    named = replace(report, error=failed.failure.error) if failed else report
+    return dead_letter(lost, named, context, diagnosis, runtime)

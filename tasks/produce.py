@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -13,14 +14,19 @@ from contracts.events import Event
 from evaluation.fence import fenced
 from evaluation.gate import Shortfall, shortfalls
 from evaluation.judge import JudgeCase, JudgeRequest, JudgeUnusableError, judge
+from evaluation.leaks import backed_up
 from evaluation.rubric import Rubric
 from evaluation.verdict import Scored, Unscored, Verdict
 from ledger.work import Draft, ScoreRow, StoredItem, store_draft, store_verdict
 from ledger.work import Verdict as StoredVerdict
+from tasks.guard import Guard
 from tasks.model.client import PASSING, ModelCallError, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question
 from tasks.render import markdown
 from tasks.stages.base import Item, ItemSpec
+
+CHECKS: Final = "leak-checks"
+"""Who judged where a check took a criterion's points."""
 
 
 class GateClosedError(Exception):
@@ -57,13 +63,14 @@ class GenerationError(Exception):
 
 @dataclass(frozen=True)
 class Producer:
-    """What producing takes: the paid calls, the two models, the rubric."""
+    """What producing takes: the paid calls, the two models, the rubric, and what may not leak."""
 
     calls: PaidCalls
     model: str
     judge_model: str
     max_tokens: int
     rubric: Rubric
+    guard: Guard = field(default_factory=Guard)
 
 
 def caller_for(batch: Batch, events: tuple[Event, ...], stage: str, item: str) -> Caller:
@@ -150,6 +157,8 @@ async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Prod
 
     case = JudgeCase(spec.kind, spec.form, spec.audience, markdown(content))
     verdict = await judge(case, producer.rubric, ask)
+    if isinstance(verdict, Scored):
+        verdict = backed_up(verdict, await producer.guard.leaks(case.text, spec, who.tenant))
     await _record(spec, verdict, who, producer, paid)
     return verdict
 
@@ -198,7 +207,7 @@ def _rows(verdict: Scored, producer: Producer, judge_model: str) -> list[ScoreRo
             threshold=thresholds[score.criterion],
             passed=score.score >= thresholds[score.criterion],
             reason=score.reason,
-            judge_model=judge_model,
+            judge_model=CHECKS if score.is_checked else judge_model,
             rubric_version=producer.rubric.version,
         )
         for score in verdict.scores

@@ -13,7 +13,9 @@ from ledger.pauses import DELIVERY
 from tasks.delivery import FILE_CHANNEL, publish_to_files
 from tasks.diagnosis import diagnose
 from tasks.diagnosis.describe import describe_failure
+from tasks.diagnosis.redact import redact
 from tasks.diagnosis.report import FailureContext
+from tasks.letters import Lost, dead_letter
 from tasks.runtime import Runtime
 
 AT_ONCE: Final = 100
@@ -46,7 +48,8 @@ async def _publish(message: OutboxMessage, runtime: Runtime) -> bool:
         await asyncio.to_thread(CHANNELS[message.channel], runtime, message.deliverable)
     except OSError as error:
         if message.attempts < ATTEMPTS:
-            said, next_at = f"{type(error).__name__}: {error}", runtime.clock() + wait_after(message.attempts)
+            said = redact(f"{type(error).__name__}: {error}", runtime.secrets)
+            next_at = runtime.clock() + wait_after(message.attempts)
             await runtime.in_ledger(mark_failed, message.id, said, next_at)
         else:
             await runtime.in_ledger(give_up, message.id, await _letter(message, error, runtime))
@@ -68,23 +71,14 @@ async def _letter(message: OutboxMessage, error: OSError, runtime: Runtime) -> D
         level="-",
         scope="tenant" if deliverable.user is None else "user",
         attempts=message.attempts,
+        secrets=runtime.secrets,
     )
     report = describe_failure(error, context)
     diagnosis = await diagnose(error, context, None)
-    return DeadLetter(
-        id=f"x-{runtime.new_id()[:20]}",
-        batch=deliverable.batch,
-        stage=DELIVERY,
-        tenant=deliverable.tenant,
-        error=report.error,
-        message=report.message,
-        traceback=report.traceback,
-        prompt=None,
-        diagnosis=diagnosis.model_dump(mode="json"),
-        cost_usd=Decimal(str(deliverable.provenance.cost_usd)),
-        attempts=message.attempts,
-        at=runtime.clock(),
+    lost = Lost(
         payload={"deliverable": deliverable.id, "message": message.id, "channel": message.channel},
         verdicts={deliverable.id: deliverable.scores},
-        started_at=deliverable.created_at,
+        spent=Decimal(str(deliverable.provenance.cost_usd)),
+        begun=deliverable.created_at,
     )
+    return dead_letter(lost, report, context, diagnosis, runtime)

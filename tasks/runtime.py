@@ -16,6 +16,8 @@ from uuid import uuid4
 
 from evaluation.rubric import DELIVERABLE_RUBRIC
 from ledger.engine import Ledger, close_ledger, open_ledger
+from tasks.diagnosis.redact import environment_secrets
+from tasks.guard import Guard, TenantNames
 from tasks.model.client import ModelClient
 from tasks.model.paid import PaidCalls, RetryPolicy
 from tasks.model.prices import load_prices
@@ -37,6 +39,7 @@ class Runtime:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     owner: str
+    tenants: TenantNames
     stop: Event = field(default_factory=Event)
     """Set when this process is to end: nothing new begins."""
 
@@ -47,6 +50,11 @@ class Runtime:
         return await asyncio.to_thread(function, self.ledger, *args, **kw)
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must not be written down anywhere: the settings' and the environment's."""
+        return (*self.settings.secrets, *environment_secrets())
+
+    @property
     def producer(self) -> Producer:
         """What producing items takes."""
         return Producer(
@@ -55,6 +63,7 @@ class Runtime:
             judge_model=self.settings.judging_model(),
             max_tokens=self.settings.max_output_tokens,
             rubric=DELIVERABLE_RUBRIC,
+            guard=Guard(self.settings.never_shown, self.tenants.beside),
         )
 
     @property
@@ -105,7 +114,8 @@ async def runtime(
             retry = RetryPolicy(settings.retry_delays_s, random.random)
             calls = PaidCalls(ledger, client, retry, clock, new_id, settings.call_rules)
             owner = f"worker-{new_id()[:8]}"
-            opened = Runtime(settings, ledger, calls, clock, new_id, owner, stop or Event())
+            tenants = TenantNames(ledger, clock, settings.ordinary_names)
+            opened = Runtime(settings, ledger, calls, clock, new_id, owner, tenants, stop or Event())
             token = _current.set(opened)
             try:
                 yield opened

@@ -9,7 +9,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     solutions_per_window: int = Field(100, ge=1)
     solution_window_s: float = Field(DAY_S, gt=0, le=366 * DAY_S)
 
+    canaries: tuple[SecretStr, ...] = ()
+    ordinary_names: tuple[str, ...] = ()
+
     delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
     notify_url: SecretStr | None = None
 
@@ -134,6 +137,19 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that nobody may see: keys, addresses that hold one, the database's password."""
+        kept = (self.anthropic_api_key, self.database_url, self.notify_url)
+        values = [secret.get_secret_value() for secret in kept if secret is not None]
+        password = urlsplit(self.ledger_url).password
+        return (*values, unquote(password)) if password else tuple(values)
+
+    @property
+    def never_shown(self) -> tuple[str, ...]:
+        """What no deliverable may hold: the secrets, and the canaries an operator has planted."""
+        return (*self.secrets, *(canary.get_secret_value() for canary in self.canaries))
 
     @property
     def lake(self) -> Path:

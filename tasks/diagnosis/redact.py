@@ -59,6 +59,11 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
     return clean
 
 
+def credentials(text: str) -> tuple[str, ...]:
+    """What in `text` has a shape that only secrets have."""
+    return tuple(match.group() for shape in _SHAPES for match in shape.finditer(text))
+
+
 def redact_within(value: Any, secrets: Sequence[str] = ()) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value with every text in it redacted, names of members too."""
     if isinstance(value, str):

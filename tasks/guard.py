@@ -1,0 +1,68 @@
+"""The guard: what this installation knows that no deliverable may hold, for the leak checks of `evaluation`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import orjson
+
+from evaluation.leaks import Hidden, Leak, leaks
+from evaluation.names import distinctive
+from ledger.engine import Ledger
+from ledger.tenants import tenant_names
+from tasks.diagnosis.redact import credentials
+from tasks.stages.base import ItemSpec
+
+FRESH: Final = timedelta(minutes=1)
+"""How long the tenants' names are remembered; a new tenant has no deliverables to confuse sooner."""
+
+
+async def _nobody(_tenant: str) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`canaries` are strings that nobody may see; `others` gives the distinctive names of the other tenants."""
+
+    canaries: tuple[str, ...] = ()
+    others: Callable[[str], Awaitable[tuple[str, ...]]] = _nobody
+
+    async def leaks(self, text: str, spec: ItemSpec, tenant: str) -> tuple[Leak, ...]:
+        """What is in `text`, made as `spec` says for `tenant`, and must not leave."""
+        hidden = Hidden(
+            spec.prompt.text, tuple(spec.sections), spec.sections, await self.others(tenant), self.canaries
+        )
+        return await asyncio.to_thread(_found, text, hidden)
+
+
+def _found(text: str, hidden: Hidden) -> tuple[Leak, ...]:
+    material = orjson.dumps(hidden.material).decode()
+    invented = any(orjson.dumps(found).decode()[1:-1] not in material for found in credentials(text))
+    return (*leaks(text, hidden), *((Leak("holds what looks like a credential"),) if invented else ()))
+
+
+class TenantNames:
+    """The tenants' distinctive names, read again after a minute. `ordinary` are names that stand for nothing."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], ordinary: tuple[str, ...] = ()) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ordinary = {name.casefold() for name in ordinary}
+        self._names: tuple[str, ...] = ()
+        self._read_at: datetime | None = None
+
+    async def beside(self, tenant: str) -> tuple[str, ...]:
+        """All but this tenant's."""
+        now = self._clock()
+        if self._read_at is None or not timedelta() <= now - self._read_at < FRESH:
+            self._names = await asyncio.to_thread(self._read)
+            self._read_at = now
+        return tuple(name for name in self._names if name.casefold() != tenant.casefold())
+
+    def _read(self) -> tuple[str, ...]:
+        return distinctive(
+            name for name in tenant_names(self._ledger) if name.casefold() not in self._ordinary
+        )
