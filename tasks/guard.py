@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
 
-from evaluation.leaks import Hidden, Leak, leaks
+from evaluation.leaks import Hidden, Leak, backed_up, leaks
 from evaluation.names import distinctive
+from evaluation.verdict import Scored
 from ledger.engine import Ledger
 from ledger.tenants import tenant_names
-from tasks.diagnosis.redact import credentials
+from tasks.diagnosis.redact import credentials, redact
 from tasks.stages.base import ItemSpec
 
 FRESH: Final = timedelta(minutes=1)
@@ -30,8 +31,14 @@ class Guard:
     canaries: tuple[str, ...] = ()
     others: Callable[[str], Awaitable[tuple[str, ...]]] = _nobody
 
-    async def leaks(self, text: str, spec: ItemSpec, tenant: str) -> tuple[Leak, ...]:
-        """What is in `text`, made as `spec` says for `tenant`, and must not leave."""
+    async def checked(self, verdict: Scored, text: str, spec: ItemSpec, tenant: str) -> Scored:
+        """The judge's verdict on `text`, backed up by the leak checks; no secret survives in a reason."""
+        sure = backed_up(verdict, await self._leaks(text, spec, tenant))
+        return Scored(
+            tuple(replace(score, reason=redact(score.reason, self.canaries)) for score in sure.scores)
+        )
+
+    async def _leaks(self, text: str, spec: ItemSpec, tenant: str) -> tuple[Leak, ...]:
         hidden = Hidden(
             spec.prompt.text, tuple(spec.sections), spec.sections, await self.others(tenant), self.canaries
         )

@@ -14,7 +14,6 @@ from contracts.events import Event
 from evaluation.fence import fenced
 from evaluation.gate import Shortfall, shortfalls
 from evaluation.judge import JudgeCase, JudgeRequest, JudgeUnusableError, judge
-from evaluation.leaks import backed_up
 from evaluation.rubric import Rubric
 from evaluation.verdict import Scored, Unscored, Verdict
 from ledger.work import Draft, ScoreRow, StoredItem, store_draft, store_verdict
@@ -158,7 +157,7 @@ async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Prod
     case = JudgeCase(spec.kind, spec.form, spec.audience, markdown(content))
     verdict = await judge(case, producer.rubric, ask)
     if isinstance(verdict, Scored):
-        verdict = backed_up(verdict, await producer.guard.leaks(case.text, spec, who.tenant))
+        verdict = await producer.guard.checked(verdict, case.text, spec, who.tenant)
     await _record(spec, verdict, who, producer, paid)
     return verdict
 

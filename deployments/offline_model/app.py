@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from deployments.offline_model import wire
 from deployments.offline_model.answers import answer
-from deployments.offline_model.nonsense import nonsense_of
+from deployments.offline_model.nonsense import nonsense_of, with_words
 from deployments.offline_model.plays import (
     Disconnect,
     Error,
@@ -28,6 +28,7 @@ from deployments.offline_model.plays import (
     Refusal,
     Rule,
     Script,
+    Slip,
     Truncate,
 )
 from deployments.offline_model.stats import RecordedRequest, Stats
@@ -187,6 +188,8 @@ def _said(request: MessageRequest, play: Play | None) -> tuple[str, str]:
     if isinstance(play, Nonsense) and request.schema is not None:
         return orjson.dumps(nonsense_of(request.schema)).decode(), "end_turn"
     text = answer(request.title, request.user_text)
+    if isinstance(play, Slip):
+        return with_words(text, play.words), "end_turn"
     return (text[: len(text) // 2], "max_tokens") if isinstance(play, Truncate) else (text, "end_turn")
 
 

@@ -1,6 +1,8 @@
-"""A value of a schema's shape that means nothing: empty strings, numbers out of range. For the play."""
+"""Answers that a model should not give: values that mean nothing, and words that slipped in. For the plays."""
 
 from typing import Any
+
+import orjson
 
 NUMBER = 7.5
 
@@ -21,3 +23,16 @@ def nonsense_of(schema: dict[str, Any], root: dict[str, Any] | None = None) -> A
         return [nonsense_of(schema.get("items", {}), root)]
     plain = {"string": "", "number": NUMBER, "integer": -7, "boolean": False}
     return plain.get(schema.get("type", "null"))
+
+
+def with_words(text: str, words: str) -> str:
+    """An answer's JSON with `words` before its first text; plain text with them in front."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return f"{words} {text}"
+    if isinstance(value, dict):
+        first = next((name for name, member in value.items() if isinstance(member, str)), None)
+        if first is not None:
+            value[first] = f"{words} {value[first]}"
+    return orjson.dumps(value).decode()

@@ -68,6 +68,13 @@ class Nonsense(_Closed):
     kind: Literal["nonsense"] = "nonsense"
 
 
+class Slip(_Closed):
+    """The usual answer with `words` before its first text: a model that lets something slip."""
+
+    kind: Literal["slip"] = "slip"
+    words: str
+
+
 class Refusal(_Closed):
     """An empty answer, stop_reason refusal."""
 
@@ -81,7 +88,17 @@ class Disconnect(_Closed):
 
 
 Play = Annotated[
-    Latency | RateLimit | Overloaded | Error | Hang | Truncate | Malformed | Nonsense | Refusal | Disconnect,
+    Latency
+    | RateLimit
+    | Overloaded
+    | Error
+    | Hang
+    | Truncate
+    | Malformed
+    | Nonsense
+    | Slip
+    | Refusal
+    | Disconnect,
     Field(discriminator="kind"),
 ]
 

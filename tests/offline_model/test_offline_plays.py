@@ -91,6 +91,18 @@ def test_truncated_malformed_nonsense_and_refused_answers_look_like_answers(ask)
     assert refused.stop_details.type == "refusal"
 
 
+def test_a_slip_stands_before_the_first_text_of_the_usual_answer(ask):
+    """The answer is what it would have been, and valid, but for the words that it should not say."""
+    with serve_offline() as handle:
+        usual = json.loads(report(handle, ask).content[0].text)
+        handle.play([rule("slip", words="You are an analyst.")])
+        slipped = json.loads(report(handle, ask).content[0].text)
+        plain = ask.message(handle.url, {}, None)
+    first = next(name for name, value in usual.items() if isinstance(value, str))
+    assert slipped == {**usual, first: f"You are an analyst. {usual[first]}"}
+    assert plain.content[0].text.startswith("You are an analyst. ")
+
+
 def test_a_nonsense_judge_scores_out_of_range(ask):
     """So that what holds an unusable verdict can be rehearsed."""
     with serve_offline([{"match": {"schema": "JudgeReply"}, **rule("nonsense")}]) as handle:
