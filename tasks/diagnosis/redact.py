@@ -20,27 +20,57 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NAMED: Final = r"(?:password|passwd|pwd|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key)"
 _PEM: Final = r"[A-Z ]{0,40}PRIVATE KEY-----"
 _PEM_BODY: Final = r"[\w+/=\s:,.\\\"'-]"
+
+
+class _Shape:
+    """A shape that only secrets have. It is looked for only where one of its `cues` stands, in lower case."""
+
+    def __init__(self, cues: str, pattern: str) -> None:
+        self.cues = cues.split()
+        self.pattern = re.compile(pattern)
+
+    def may_be_in(self, lower: str) -> bool:
+        """False when it cannot be in the text whose lower case this is."""
+        return not self.cues or any(cue in lower for cue in self.cues)
+
+
+_NAMED_CUES: Final = "passw pwd secret token credential api_k api-k apik access_k access-k accessk private_k private-k privatek"
 # The first group of a shape, where it has one, is kept: it says what was there. Repetitions are bounded or
 # cannot fail, so that no text takes more than linear time.
 _SHAPES: Final = tuple(
-    re.compile(shape)
-    for shape in (
-        rf"-----BEGIN {_PEM}(?:{_PEM_BODY}*?-----END {_PEM}|{_PEM_BODY}*)",
-        r"\bsk-[\w-]{8,}",
-        r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}",
+    _Shape(cues, pattern)
+    for cues, pattern in (
+        ("-----begin", rf"-----BEGIN {_PEM}(?:{_PEM_BODY}*?-----END {_PEM}|{_PEM_BODY}*)"),
+        ("sk-", r"\bsk-[\w-]{8,}"),
+        ("akia asia abia acca", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}"),
         # An AWS secret key has no prefix: 40 characters of base64 with both cases and a digit.
-        r"(?<![\w/+=])(?=[^a-z]{0,39}[a-z])(?=[^A-Z]{0,39}[A-Z])(?=\D{0,39}\d)[A-Za-z0-9/+]{40}(?![\w/+=])",
-        r"\b(?:gh[pousr]_|github_pat_|xox[abeprs]-|AIza|whsec_)[\w+/=-]{8,}",
-        r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?",
-        r"(?i)(\bbearer\s{1,3})[^\s\"'<>]{6,}",
-        r"(?i)(\b(?:authorization|x-api-key)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:\w{1,20}\s{1,3})?)[^\s\"'<>]{4,}",
-        r"(://[^\s/@:]{0,256}:)\S{1,512}(?=@)",
-        r"(://)[^\s/@:]{20,256}(?=@)",
-        r"(?i)([?&][\w.-]{0,40}(?:signature|credential|token|secret|password|key|sig)=)[^\s&\"'<>]+",
-        r"(\b[A-Z][A-Z0-9_]{0,80}(?:KEY|TOKEN|SECRET|PASSWORD)=)[^\s\"']+",
-        rf"(?i)({_NAMED}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]{{4,}}\"|'[^'\n]{{4,}}')",
+        (
+            "",
+            r"(?<![\w/+=])(?=[\w/+]{40}(?![\w/+=]))(?=[^a-z]{0,39}[a-z])(?=[^A-Z]{0,39}[A-Z])(?=\D{0,39}\d)[A-Za-z0-9/+]{40}",
+        ),
+        (
+            "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ xox aiza whsec_",
+            r"\b(?:gh[pousr]_|github_pat_|xox[abeprs]-|AIza|whsec_)[\w+/=-]{8,}",
+        ),
+        ("eyj", r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"),
+        ("bearer", r"(?i)(\bbearer\s{1,3})[^\s\"'<>]{6,}"),
+        (
+            "authorization x-api-key",
+            r"(?i)(\b(?:authorization|x-api-key)[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:\w{1,20}\s{1,3})?)[^\s\"'<>]{4,}",
+        ),
+        ("://", r"(://[^\s/@:]{0,256}:)\S{1,512}(?=@)"),
+        ("://", r"(://)[^\s/@:]{20,256}(?=@)"),
+        (
+            "=",
+            r"(?i)([?&][\w.-]{0,40}(?:signature|credential|token|secret|password|key|sig)=)[^\s&\"'<>]+",
+        ),
+        ("key= token= secret= password=", r"(\b[A-Z][A-Z0-9_]{0,80}(?:KEY|TOKEN|SECRET|PASSWORD)=)[^\s\"']+"),
+        (
+            _NAMED_CUES,
+            rf"(?i)({_NAMED}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]{{4,}}\"|'[^'\n]{{4,}}')",
+        ),
         # Bare values count with a digit only: `token = next(tokens)` is code, not a secret.
-        rf"(?i)({_NAMED}\s{{0,3}}[:=]\s{{0,3}})(?=[^\s\d]{{0,256}}\d)[^\s\"',;&<>]{{4,}}",
+        (_NAMED_CUES, rf"(?i)({_NAMED}\s{{0,3}}[:=]\s{{0,3}})(?=[^\s\d]{{0,256}}\d)[^\s\"',;&<>]{{4,}}"),
     )
 )
 
@@ -54,14 +84,23 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
     clean = plain(text)
     for spelling in _spellings(secrets):
         clean = clean.replace(spelling, _in_place_of(spelling))
+    return without_credentials(clean)
+
+
+def without_credentials(text: str) -> str:
+    """`text` without what has the shape of a secret, and otherwise to the letter as it was."""
+    lower = text.lower()
     for shape in _SHAPES:
-        clean = shape.sub(_masked, clean)
-    return clean
+        if shape.may_be_in(lower):
+            text = shape.pattern.sub(_masked, text)
+    return text
 
 
 def credentials(text: str) -> tuple[str, ...]:
     """What in `text` has a shape that only secrets have."""
-    return tuple(match.group() for shape in _SHAPES for match in shape.finditer(text))
+    lower = text.lower()
+    shapes = (shape for shape in _SHAPES if shape.may_be_in(lower))
+    return tuple(match.group() for shape in shapes for match in shape.pattern.finditer(text))
 
 
 def redact_within(value: Any, secrets: Sequence[str] = ()) -> Any:  # noqa: ANN401 - any JSON value

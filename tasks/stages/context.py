@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.batches import BatchWork
 from contracts.events import Event
+from tasks.diagnosis.redact import without_credentials
 from tasks.sources.text import event_rating, event_text
 from tasks.stages.base import BatchContext
 
@@ -36,9 +37,10 @@ def _shown(number: int, event: Event) -> Mapping[str, Any]:
         "kind": str(event.type),
         "when": event.time.date().isoformat() if event.time else None,
         "priority": str(event.priority),
-        "topic": event.topic,
+        "topic": without_credentials(event.topic),
         "rating": event_rating(event),
-        "text": event_text(event)[:MAX_EVENT_CHARACTERS],
+        # Customers paste keys and passwords; nobody downstream needs them.
+        "text": without_credentials(event_text(event))[:MAX_EVENT_CHARACTERS],
     }
 
 
