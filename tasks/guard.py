@@ -13,7 +13,7 @@ from evaluation.names import distinctive
 from evaluation.verdict import Scored
 from ledger.engine import Ledger
 from ledger.tenants import tenant_names
-from tasks.diagnosis.redact import credentials, redact
+from tasks.diagnosis.redact import credentials, redact, without_values
 from tasks.stages.base import ItemSpec
 
 FRESH: Final = timedelta(minutes=1)
@@ -30,6 +30,10 @@ class Guard:
 
     canaries: tuple[str, ...] = ()
     others: Callable[[str], Awaitable[tuple[str, ...]]] = _nobody
+
+    def hidden_from_judges(self, text: str) -> str:
+        """`text` as a judge may see it: what leaked is found here, and goes to no second provider."""
+        return without_values(text, self.canaries)
 
     async def checked(self, verdict: Scored, text: str, spec: ItemSpec, tenant: str) -> Scored:
         """The judge's verdict on `text`, backed up by the leak checks; no secret survives in a reason."""

@@ -154,10 +154,11 @@ async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Prod
             raise JudgeUnusableError(str(error)) from error
         return paid[0].reply.text
 
-    case = JudgeCase(spec.kind, spec.form, spec.audience, markdown(content))
+    text = markdown(content)
+    case = JudgeCase(spec.kind, spec.form, spec.audience, producer.guard.hidden_from_judges(text))
     verdict = await judge(case, producer.rubric, ask)
     if isinstance(verdict, Scored):
-        verdict = await producer.guard.checked(verdict, case.text, spec, who.tenant)
+        verdict = await producer.guard.checked(verdict, text, spec, who.tenant)
     await _record(spec, verdict, who, producer, paid)
     return verdict
 

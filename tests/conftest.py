@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -120,6 +121,12 @@ def empty_url(request, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
     return request.getfixturevalue("empty_postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_ledger(postgres, postgres_template):
+    """Makes fresh migrated PostgreSQL ledgers, for modules that keep one for all their tests."""
+    return contextmanager(lambda: _database(postgres, postgres_template))
 
 
 @pytest.fixture

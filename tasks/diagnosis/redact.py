@@ -34,7 +34,9 @@ class _Shape:
         return not self.cues or any(cue in lower for cue in self.cues)
 
 
-_NAMED_CUES: Final = "passw pwd secret token credential api_k api-k apik access_k access-k accessk private_k private-k privatek"
+_NAMED_CUES: Final = (
+    "passw pwd secret token credential apik api_k api-k accessk access_ access-k privatek private_ private-k"
+)
 # The first group of a shape, where it has one, is kept: it says what was there. Repetitions are bounded or
 # cannot fail, so that no text takes more than linear time.
 _SHAPES: Final = tuple(
@@ -81,10 +83,14 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
     `secrets` are values to take out as they are, escaped as in JSON or `repr`, or quoted as in an address;
     those shorter than 6 characters are left. Line breaks are kept, so line numbers stay true.
     """
-    clean = plain(text)
+    return without_credentials(without_values(plain(text), secrets))
+
+
+def without_values(text: str, secrets: Sequence[str]) -> str:
+    """`text` without these values, as they are or escaped, and otherwise to the letter as it was."""
     for spelling in _spellings(secrets):
-        clean = clean.replace(spelling, _in_place_of(spelling))
-    return without_credentials(clean)
+        text = text.replace(spelling, _in_place_of(spelling))
+    return text
 
 
 def without_credentials(text: str) -> str:

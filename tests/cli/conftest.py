@@ -112,6 +112,12 @@ def prefect_url(prefect_home) -> str:
     return json.loads((prefect_home / "services" / "prefect.json").read_text())["url"]
 
 
+@pytest.fixture(scope="session")
+def cli_at() -> type[Cli]:
+    """Makes a `penstock` for a home, for modules that keep one."""
+    return Cli
+
+
 @pytest.fixture
 def bare(tmp_path) -> Cli:
     """`penstock` with a fresh home and no setting at all."""
