@@ -74,8 +74,11 @@ class Batch(Contract):
 
     @property
     def label(self) -> str:
-        """What a person calls it: `acme / HIGH / b-1a2b3c4d`, with the user where the scope has one."""
-        who = self.tenant if self.user is None else f"{self.tenant} / {self.user}"
+        """What a person calls it: `acme / HIGH / b-1a2b3c4d`, or `acme / one user / HIGH / b-1a2b3c4d`.
+
+        It names runs and artifacts in Prefect, where nobody could erase a user's name.
+        """
+        who = self.tenant if self.user is None else f"{self.tenant} / one user"
         return f"{who} / {self.level} / {self.id[:10]}"
 
 

@@ -1,8 +1,10 @@
 """Artifacts: what the Prefect UI shows of a batch beside its runs: verdicts, deliverables, diagnosis, progress."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -11,6 +13,8 @@ from prefect.artifacts import (
     acreate_table_artifact,
     aupdate_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from contracts.batches import Batch, BatchState
 from ledger.deliveries import list_deliverables
@@ -21,6 +25,7 @@ from tasks.outcome import Outcome
 from tasks.runtime import current_runtime
 
 SHOWN = 100
+_KEYS: Final = ("verdicts", "deliverables", "diagnosis")
 PROGRESS_EVERY = timedelta(seconds=2)
 
 
@@ -59,6 +64,24 @@ async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
     await acreate_markdown_artifact(
         text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} stopped"
     )
+
+
+def artifact_keys(batch_ids: Iterable[str]) -> list[str]:
+    """The keys of all that is shown of these batches."""
+    return [f"{kind}-{batch}" for batch in batch_ids for kind in _KEYS]
+
+
+async def remove_artifacts(keys: Sequence[str]) -> int:
+    """Remove artifacts by key through Prefect's API; how many there were."""
+    removed = 0
+    async with get_client() as client:
+        for start in range(0, len(keys), SHOWN):
+            chosen = ArtifactFilter(key=ArtifactFilterKey(any_=list(keys[start : start + SHOWN])))
+            while found := await client.read_artifacts(artifact_filter=chosen):
+                for artifact in found:
+                    await client.delete_artifact(artifact.id)
+                removed += len(found)
+    return removed
 
 
 @dataclass

@@ -7,7 +7,7 @@ Imports nothing of ours: frames come in from outside.
 
 from flywheel.connection import connect, describe, find_lake, publish
 from flywheel.errors import LakeError, LakeNotFoundError, LakeSchemaError
-from flywheel.lake import days, write_day
+from flywheel.lake import days, forget, write_day
 from flywheel.report import write_report
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "days",
     "describe",
     "find_lake",
+    "forget",
     "publish",
     "write_day",
     "write_report",

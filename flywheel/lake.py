@@ -64,6 +64,18 @@ def present_versions(root: Path, table: str) -> list[Path]:
     return versions
 
 
+def forget(root: Path) -> int:
+    """Remove every superseded version now, though somebody may still read it; how many there were."""
+    removed = 0
+    for table in TABLES:
+        present = set(present_versions(root, table))
+        for version, _ in list(_stamps(root.resolve() / _VERSIONS / table)):
+            if version not in present:
+                version.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
 def _table(name: str) -> Table:
     if name not in TABLES:
         raise LakeSchemaError(f"the lake has no table {name!r}; its tables are {', '.join(TABLES)}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
@@ -25,6 +25,10 @@ from ledger.tables import events, intakes, pool, rejections
 
 # Keys asked for in one statement; SQLite allows 32,766 parameters.
 _LOOKUP = 10_000
+
+
+ERASED_CONTENT: Final = bytes(16)
+"""The content hash of an event that was erased (`ledger.erasure`): whatever comes under its key is a duplicate."""
 
 
 class PreparedEvent(NamedTuple):
@@ -126,7 +130,7 @@ def record_intake(
                 seq = next(numbers)
                 rows.append((seq, at, EVENT_SCHEMA_VERSION, *one[:_KEPT]))
                 bits.append((seq, _BITS[one.priority, one.user is not None], 0))
-            elif seen == one.content_hash:
+            elif seen in (one.content_hash, ERASED_CONTENT):
                 duplicates += 1
             else:
                 conflicts.append(_conflict(origin, one))

@@ -5,6 +5,7 @@ written twice it is the same file, and a reader never sees half of one.
 """
 
 import re
+import shutil
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -70,7 +71,21 @@ def deliverable_id(batch: str, item: str) -> str:
 def deliverable_path(folder: Path, deliverable: Deliverable) -> Path:
     """Where the file channel puts the markdown of a deliverable."""
     name = f"{deliverable.kind}-{deliverable.form}-{deliverable.id}.md"
-    return folder / _safe(deliverable.tenant) / deliverable.batch / _safe(name)
+    return _folder_of(folder, deliverable.tenant, deliverable.batch) / _safe(name)
+
+
+def remove_files(folder: Path, tenant: str, batch: str) -> int:
+    """Remove all that the file channel has of a batch; how many deliverables that were."""
+    place = _folder_of(folder, tenant, batch)
+    if not place.is_dir():
+        return 0
+    count = len(list(place.glob("*.json")))
+    shutil.rmtree(place)
+    return count
+
+
+def _folder_of(folder: Path, tenant: str, batch: str) -> Path:
+    return folder / _safe(tenant) / batch
 
 
 def publish_to_files(folder: Path, deliverable: Deliverable) -> Path:

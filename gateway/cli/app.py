@@ -167,6 +167,24 @@ def report(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def erase(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose user it is.")],
+    user: Annotated[str, typer.Option("--user", help="The user, as the events name them.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person everywhere, and say what that was.
+
+    Their events and all that was made of them go: from the ledger, the files, Prefect's artifacts and the lake.
+    Counts, costs and scores stay, and are nobody's. Asks first.
+    """
+    from gateway.cli.erase import run_erase
+
+    run_erase(tenant, user, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check everything a run needs, and say what to do.
 

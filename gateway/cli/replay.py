@@ -34,7 +34,7 @@ def run_replay(
             )
             return
         _show(ledger, ids, as_json=as_json)
-        _confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
+        confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
         done: dict[str, bool] = {}
         run_until_stopped(_replay(ledger, ids, per_minute, done))
     went = sum(done.values())
@@ -57,7 +57,7 @@ def run_purge(letters: list[str], only: LetterFilter, *, yes: bool, as_json: boo
         ids = _chosen(ledger, letters, only)
         if ids:
             _show(ledger, ids, as_json=as_json)
-            _confirm(f"Remove {len(ids):,} dead letters for good?", yes=yes)
+            confirm(f"Remove {len(ids):,} dead letters for good?", yes=yes)
         removed = [one for one in ids if purge_letter(ledger, one)]
     _say({"purged": removed}, f"{len(removed):,} dead letters removed.", as_json=as_json)
 
@@ -79,7 +79,7 @@ def _show(ledger: Ledger, ids: tuple[str, ...], *, as_json: bool) -> None:
         print_letters([_named(ledger, one) for one in ids[:SHOWN]], len(ids))
 
 
-def _confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Go on, or end: nothing is done that nobody has agreed to."""
     if yes:
         return

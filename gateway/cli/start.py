@@ -21,8 +21,7 @@ def start_services() -> tuple[Settings, Service]:
     settings = load_settings()
     with ledger_of(settings):
         pass
-    if settings.prefect_api_url:
-        _check_prefect(settings.prefect_api_url)
+    check_prefect(settings)
     model = offline_model(settings) if settings.offline_url is None else None
     if model is not None:
         os.environ["PENSTOCK_OFFLINE_URL"] = model.url
@@ -43,8 +42,11 @@ async def prepared(first_question: Awaitable[None]) -> None:
         ) from error
 
 
-def _check_prefect(url: str) -> None:
-    """Any answer will do: a server that wants a login may refuse to say that it is well."""
+def check_prefect(settings: Settings) -> None:
+    """Any answer of the server that is set will do: one that wants a login may refuse to say that it is well."""
+    url = settings.prefect_api_url
+    if url is None:
+        return
     try:
         httpx.get(f"{url}/health", timeout=5)
     except httpx.TransportError as error:

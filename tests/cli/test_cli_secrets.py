@@ -1,14 +1,11 @@
 """Secrets: canaries are planted wherever an installation keeps one, and looked for in everything it writes."""
 
 import json
-import sqlite3
-from pathlib import Path
 
-import duckdb
-import psycopg
 import pytest
 
 from deployments.offline_model.server import serve_offline
+from tests.cli.stores import in_files, in_lake, in_ledger
 
 PROVIDER_KEY = "sk-ant-canary-provider-0001"
 DATABASE_PASSWORD = "canary-database-0002"  # noqa: S105 - planted, and looked for
@@ -71,43 +68,6 @@ def events(lines_of):
     """A batch of each tenant; every customer has pasted a key."""
     text = f"The phone line was busy, my key is {PASTED} if you need it"
     return "".join(lines_of(tenant, 2, text=text) for tenant in ("acme", "brokeco", "slipco", "cutco"))
-
-
-def in_ledger(url) -> dict[str, str]:
-    """Every row of every table, as text."""
-    with psycopg.connect(url) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        return {
-            f"ledger.{table}": "\n".join(
-                str(row) for row in connection.execute(f'SELECT t::text FROM "{table}" t').fetchall()
-            )
-            for (table,) in tables
-        }
-
-
-def in_files(home) -> dict[str, str]:
-    """Every file under the home; of Prefect's database every row too, for its pages may split a text."""
-    found = {
-        str(path.relative_to(home)): path.read_bytes().decode(errors="replace")
-        for path in home.rglob("*")
-        if path.is_file()
-    }
-    for path in home.rglob("*.db"):
-        with sqlite3.connect(path) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (table,) in tables:
-                rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
-                found[f"{path.name}.{table}"] = "\n".join(map(str, rows))
-    return found
-
-
-def in_lake(home: Path) -> str:
-    """Every row of every Parquet file."""
-    return "\n".join(
-        str(row)
-        for path in home.rglob("*.parquet")
-        for row in duckdb.sql(f"SELECT * FROM '{path}'").fetchall()
-    )
 
 
 def places_with(told, secret) -> list[str]:

@@ -230,7 +230,7 @@ def test_runs_are_named_for_people(lane, api):
     batches = [lane.good, lane.rude, lane.empty, lane.refused, lane.letters]
     labels = [lane.world.batch(one).label for one in batches]
     assert labels[0] == f"good-co / HIGH / {lane.good[:10]}"
-    assert labels[4] == f"letters-co / u-1 / HIGH / {lane.letters[:10]}"
+    assert labels[4] == f"letters-co / one user / HIGH / {lane.letters[:10]}"
     assert {name: names[name] for name in labels} == dict.fromkeys(labels, 1)
     assert names["validate context"] == 5
     assert (names["solution: action plan"], names["notice: team lead"], names["summary: summary"]) == (

@@ -79,7 +79,7 @@ def test_the_lake_and_its_report_are_there_before_the_first_fact(tmp_path):
 
     async def supply():
         async with runtime(settings, clock=lambda: AFTERNOON) as run:
-            return await asyncio.to_thread(write_facts, run)
+            return await asyncio.to_thread(write_facts, run.ledger, run.settings, run.clock())
 
     assert asyncio.run(supply()) == 0
     assert (tmp_path / "flywheel.duckdb").exists()

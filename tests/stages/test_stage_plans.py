@@ -188,5 +188,5 @@ def test_a_stage_is_told_whose_events_these_are() -> None:
 
 
 def test_batches_are_called_by_whose_they_are() -> None:
-    """A batch's label names tenant, user, level and id."""
-    assert BATCH.label == "acme / u-7 / HIGH / b-1"
+    """A batch's label names tenant, level and id, and never the user: it names runs where nothing is erased."""
+    assert BATCH.label == "acme / one user / HIGH / b-1"

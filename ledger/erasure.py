@@ -1,0 +1,160 @@
+"""Erasing a person: their events, and everything that was made of them, in one transaction.
+
+What stays is nobody's: that an event was there, with its kind, priority, size and day; what calls cost; how the
+judge scored. An erased event delivered again is a duplicate, so that it does not come back.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection, delete, select, text
+
+from contracts.batches import BatchState
+from contracts.events import Rejection
+from ledger.engine import Ledger
+from ledger.erased_content import (
+    blank_batches,
+    blank_calls,
+    blank_events,
+    blank_items,
+    delete_deliverables,
+    delete_of,
+    shrink_open_batches,
+)
+from ledger.outcome_tables import dead_letters
+from ledger.sql import among, is_sqlite, writing
+from ledger.tables import (
+    batch_events,
+    batches,
+    events,
+    rejections,
+)
+
+_IN_HAND: Final = (BatchState.RUNNING.value, BatchState.SUBMITTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was removed, by how many; `batches` are those that held an event of the person, without their content.
+
+    `in_hand` are batches that a worker or provider has at this moment: nothing of them was touched, and they
+    are to be erased when they have ended.
+    """
+
+    events: int
+    rejections: int
+    items: int
+    calls: int
+    deliverables: int
+    letters: int
+    batches: tuple[str, ...]
+    in_hand: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing of the person was found."""
+        return not (self.events or self.rejections or self.batches or self.in_hand)
+
+
+def erase_person(ledger: Ledger, tenant: str, user: str, now: datetime, *, dry_run: bool = False) -> Erasure:
+    """Remove a user of a tenant; with `dry_run`, say what would be removed and change nothing.
+
+    What was made of a tenant's batch in which the person had an event goes too, as it may hold their words;
+    the other events of the batch stay. An open batch goes on without the person's events.
+    """
+    with writing(ledger, "intake") as connection:
+        _overwrite_what_is_freed(connection)
+        rehearsal = connection.begin_nested()
+        erasure = _erase(connection, tenant, user, now)
+        if dry_run:
+            rehearsal.rollback()
+            return erasure
+    _empty_the_log(ledger)
+    return erasure
+
+
+def _erase(connection: Connection, tenant: str, user: str, now: datetime) -> Erasure:
+    seqs, of_batches, in_hand = _theirs(connection, tenant, user)
+    by_state = _states(connection, of_batches)
+    again = [batch for batch, state in by_state.items() if state not in {"DONE", "FAILED"}]
+    erasure = Erasure(
+        events=blank_events(connection, tenant, seqs),
+        rejections=_delete_rejections(connection, tenant, user),
+        items=blank_items(connection, of_batches, again),
+        calls=blank_calls(connection, of_batches),
+        deliverables=delete_deliverables(connection, of_batches),
+        letters=delete_of(connection, dead_letters, of_batches),
+        batches=of_batches,
+        in_hand=in_hand,
+    )
+    blank_batches(connection, of_batches)
+    shrink_open_batches(connection, [one for one in again if by_state[one] != "DEAD"], now)
+    return erasure
+
+
+def _theirs(
+    connection: Connection, tenant: str, user: str
+) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
+    """The person's events and the batches with one of them; apart, the batches that somebody has in hand."""
+    own = (events.c.tenant == tenant, events.c.user == user)
+    seqs = list(connection.execute(select(events.c.seq).where(*own)).scalars())
+    of_events = select(batch_events.c.batch_id).where(among(connection, batch_events.c.event_seq, seqs))
+    of_user = (batches.c.tenant == tenant) & (batches.c.user == user)
+    rows = connection.execute(
+        select(batches.c.id, batches.c.state)
+        .where(of_user | batches.c.id.in_(of_events))
+        .order_by(batches.c.created_at, batches.c.id)
+    ).all()
+    in_hand = tuple(row.id for row in rows if row.state in _IN_HAND)
+    held_back = set(
+        connection.execute(
+            select(batch_events.c.event_seq).where(among(connection, batch_events.c.batch_id, in_hand))
+        ).scalars()
+    )
+    free = tuple(row.id for row in rows if row.state not in _IN_HAND)
+    return [seq for seq in seqs if seq not in held_back], free, in_hand
+
+
+def _states(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    query = select(batches.c.id, batches.c.state).where(among(connection, batches.c.id, ids))
+    return {row.id: row.state for row in connection.execute(query)}
+
+
+def _delete_rejections(connection: Connection, tenant: str, user: str) -> int:
+    """Messages that could not become events and name the person; of another tenant only where they say so."""
+    query = select(rejections.c.id, rejections.c.payload)
+    # The longest plain part of the name stands in a message however its other characters are written.
+    plain = max(re.findall(r"[A-Za-z0-9]+", user), key=len, default="")
+    if plain:
+        query = query.where(rejections.c.payload.contains(plain, autoescape=True))
+    found = [row.id for row in connection.execute(query) if _names(row.payload, tenant, user)]
+    connection.execute(delete(rejections).where(among(connection, rejections.c.id, found)))
+    return len(found)
+
+
+def _names(payload: str, tenant: str, user: str) -> bool:
+    rejection = Rejection.model_validate_json(payload)
+    if rejection.tenant not in {None, tenant}:
+        return False
+    written = {user, orjson.dumps(user).decode()[1:-1]}
+    return any(
+        re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{rejection.raw}\n{rejection.reason}")
+        for name in written
+    )
+
+
+def _overwrite_what_is_freed(connection: Connection) -> None:
+    """SQLite leaves what was deleted in its file until the space is used again, unless it is told to wipe it."""
+    if is_sqlite(connection):
+        connection.execute(text("PRAGMA secure_delete = ON"))
+
+
+def _empty_the_log(ledger: Ledger) -> None:
+    """SQLite's write-ahead log still holds the pages as they were; PostgreSQL recycles its own."""
+    with ledger.connect() as connection:
+        if is_sqlite(connection):
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,96 @@
+"""`penstock erase`: a person gone from every store of a real installation, and what it says of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deployments.offline_model.server import serve_offline
+from tests.cli.stores import in_files, in_lake
+
+ANN = "ann.marsden@example.test"
+WORDS = "purple accordion"
+OTHERS = "green trombone"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory, cli_at, lines_of):
+    """An installation of its own in which Ann and Bob have been worked on, Ann once in vain."""
+    refused = {"match": {"schema": "Notice", "contains": "angryco"}, "play": {"kind": "error", "status": 400}}
+    with serve_offline([refused]) as model:
+        cli = cli_at(tmp_path_factory.mktemp("erased")).given(
+            PENSTOCK_OFFLINE_URL=model.url,
+            PENSTOCK_SOLUTION_FORMS='["action_plan"]',
+            PENSTOCK_AUDIENCES='["admin"]',
+        )
+        cli("ingest", "-", stdin=events(lines_of), code=0)
+        cli.json("run", "--until-idle", "--flush", code=1)
+        cli("report", code=0)
+        yield cli
+
+
+def events(lines_of) -> str:
+    """Ann's and Bob's, at two tenants, and a broken message that names Ann."""
+    ann = {"user": ANN, "text": f"The {WORDS} was busy and nobody called back"}
+    bob = {"user": "bob", "text": f"The {OTHERS} was busy and nobody called back"}
+    broken = json.dumps({"user": ANN, "text": WORDS}) + "\n"
+    return lines_of("acme", 2, **ann) + lines_of("angryco", 2, **ann) + lines_of("bobco", 2, **bob) + broken
+
+
+def everywhere(cli) -> dict[str, str]:
+    """All that the installation has written, Prefect's own database and logs too."""
+    return {**in_files(cli.home), "lake": in_lake(cli.home)}
+
+
+def places(cli, words) -> set[str]:
+    """Where the words stand, in whatever case."""
+    return {place for place, text in everywhere(cli).items() if words.lower() in text.lower()}
+
+
+def test_without_anybody_to_ask_nothing_is_removed(lived):
+    """A rehearsal says what there is; without --yes and a terminal the command refuses."""
+    found = lived.json("erase", "--tenant", "acme", "--user", ANN, "--dry-run")["would_remove"]
+    assert found["events"] == 2
+    assert found["batches"] >= 1
+    assert "--yes" in lived.complaint("erase", "--tenant", "acme", "--user", ANN, code=2)
+    assert lived.json("erase", "--tenant", "acme", "--user", ANN, "--dry-run")["would_remove"] == found
+
+
+def test_a_person_nobody_knows_is_said_to_be_unknown(lived):
+    """Nothing is found, nothing is asked."""
+    found = lived.json("erase", "--tenant", "acme", "--user", "nobody", "--yes")
+    assert set(found.values()) == {0}
+
+
+def test_a_person_is_gone_from_every_store_and_the_others_are_not(lived):
+    """Ledger, files, artifacts, lake, its old versions, report and Prefect's database hold nothing of Ann's."""
+    seen = places(lived, WORDS)
+    assert {"prefect.db.artifact", "ledger.db.events", "ledger.db.dead_letters"} <= seen
+    assert "lake" in places(lived, ANN)
+    before = everywhere(lived)
+    removed = {
+        tenant: lived.json("erase", "--tenant", tenant, "--user", ANN, "--yes")
+        for tenant in ("acme", "angryco")
+    }
+    assert places(lived, WORDS) == set()
+    assert places(lived, ANN) == set()
+    assert removed["acme"]["events"] == 2
+    assert removed["acme"]["rejections"] == 1
+    assert removed["acme"]["files"] == removed["acme"]["deliverables"] > 0
+    assert removed["acme"]["artifacts"] > 0
+    assert removed["angryco"]["letters"] > 0
+    assert {one["lake_versions"] > 0 for one in removed.values()} == {True}
+    kept = [name for name, text in before.items() if name.startswith("deliverables/bobco") and text]
+    assert kept
+    after = everywhere(lived)
+    assert all(after[name] == before[name] for name in kept)
+    assert "bob" in after["lake"]
+
+
+def test_people_read_what_was_removed_and_what_is_not_in_our_hands(lived):
+    """A second time there is nothing left, and the page over the lake still opens."""
+    said = lived("erase", "--tenant", "acme", "--user", ANN, "--yes", code=0).stdout
+    assert "Removed" in said
+    assert "Not in Penstock's hands" in said
+    assert Path(lived("report", code=0).stdout.strip()).is_file()
+    assert lived.json("status")["events"]["accepted"] == 6
