@@ -10,10 +10,16 @@ from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from tasks.redaction.findings import Finding
-from tasks.redaction.gazetteer import load_gazetteer
-from tasks.redaction.patterns import load_patterns
-from tasks.redaction.recognizers import GivenNameRecognizer, OfflineEmailRecognizer, recognizer
+from tasks.redaction.findings import Finding, named_again
+from tasks.redaction.gazetteer import Gazetteer
+from tasks.redaction.name_lists import load_gazetteer
+from tasks.redaction.patterns import Patterns, load_patterns
+from tasks.redaction.recognizers import (
+    GivenNameRecognizer,
+    LongPhoneRecognizer,
+    OfflineEmailRecognizer,
+    recognizer,
+)
 
 LEAST_SCORE: Final = 0.4
 WINDOW_CHARACTERS: Final = 2_000
@@ -38,7 +44,7 @@ class _Engine(SpacyNlpEngine):
 
     def __init__(self, pipeline: Language) -> None:
         super().__init__(models=[{"lang_code": _LANGUAGE, "model_name": "given"}])
-        self.nlp = {_LANGUAGE: pipeline}
+        self.nlp = {_LANGUAGE: pipeline}  # type: ignore[assignment] # Presidio declares None and keeps this
 
     def load(self) -> None:
         """Nothing: the pipeline was loaded before."""
@@ -47,7 +53,9 @@ class _Engine(SpacyNlpEngine):
 def load_finder(model: str | None = None) -> Finder:
     """Finds what is personal in a text. `model` is an installed spaCy pipeline, or its folder."""
     engine = _Engine(_pipeline(model))
-    recognizers = list(_recognizers())
+    patterns = load_patterns()
+    gazetteer = load_gazetteer(patterns.no_names)
+    recognizers = list(_recognizers(patterns, gazetteer))
     entities = sorted({entity for one in recognizers for entity in one.supported_entities})
     registry = RecognizerRegistry(recognizers, supported_languages=[_LANGUAGE])
     if model is not None:
@@ -61,11 +69,12 @@ def load_finder(model: str | None = None) -> Finder:
     )
 
     def find(text: str) -> list[Finding]:
-        return [
-            Finding(start + found.start, start + found.end, found.entity_type, found.score)
+        found = [
+            Finding(start + one.start, start + one.end, one.entity_type, one.score)
             for start, end in windows(text)
-            for found in analyzer.analyze(text[start:end], language=_LANGUAGE, entities=entities)
+            for one in analyzer.analyze(text[start:end], language=_LANGUAGE, entities=entities)
         ]
+        return [*found, *named_again(text, found, gazetteer.common)]
 
     return find
 
@@ -78,12 +87,11 @@ def _pipeline(model: str | None) -> Language:
     return pipeline
 
 
-def _recognizers() -> Iterator[EntityRecognizer]:
-    patterns = load_patterns()
+def _recognizers(patterns: Patterns, gazetteer: Gazetteer) -> Iterator[EntityRecognizer]:
     yield OfflineEmailRecognizer()
     yield from (make() for make in _KNOWN)
-    yield known.PhoneRecognizer(supported_regions=patterns.phone_regions)
-    yield GivenNameRecognizer(load_gazetteer(patterns.no_names))
+    yield LongPhoneRecognizer(supported_regions=patterns.phone_regions)
+    yield GivenNameRecognizer(gazetteer)
     for number, rule in enumerate(patterns.pattern):
         yield recognizer(rule, number)
 
@@ -94,11 +102,9 @@ _KNOWN: Final[tuple[Callable[[], EntityRecognizer], ...]] = (
     known.IbanRecognizer,
     known.IpRecognizer,
     known.MacAddressRecognizer,
-    known.UrlRecognizer,
     known.UsSsnRecognizer,
     known.UsItinRecognizer,
     known.UsPassportRecognizer,
-    known.UsLicenseRecognizer,
     known.UsBankRecognizer,
     known.NhsRecognizer,
     known.UkNinoRecognizer,

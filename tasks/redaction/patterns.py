@@ -3,7 +3,7 @@
 import re
 import tomllib
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ class Rule(BaseModel):
     why: str
     regex: str
     context: tuple[str, ...] = ()
+    check: Literal["domain"] | None = None
 
 
 class Patterns(BaseModel):
@@ -35,9 +36,12 @@ class Patterns(BaseModel):
 
 def load_patterns() -> Patterns:
     """The shipped patterns, fragments put in."""
-    declared = Patterns.model_validate(tomllib.loads(files(__package__).joinpath("patterns.toml").read_text("utf-8")))
+    declared = Patterns.model_validate(
+        tomllib.loads(files(__package__).joinpath("patterns.toml").read_text("utf-8"))
+    )
     whole = tuple(
-        rule.model_copy(update={"regex": _filled(rule.regex, declared.fragments)}) for rule in declared.pattern
+        rule.model_copy(update={"regex": _filled(rule.regex, declared.fragments)})
+        for rule in declared.pattern
     )
     return declared.model_copy(update={"pattern": whole})
 

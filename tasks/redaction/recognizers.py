@@ -1,26 +1,54 @@
 """Recognizers for Presidio that ask nobody: without a network, without a model. Imported when redaction is on."""
 
-import regex
+import re
+from typing import Final
+
 from presidio_analyzer import EntityRecognizer, LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
-from presidio_analyzer.predefined_recognizers import EmailRecognizer
+from presidio_analyzer.predefined_recognizers import EmailRecognizer, PhoneRecognizer
 from tldextract import TLDExtract
 
 from tasks.redaction.gazetteer import Gazetteer
 from tasks.redaction.patterns import Rule
 
+# The list of domains that comes with the package, no address to fetch another from, and no folder to keep it in.
+_DOMAINS: Final = TLDExtract(suffix_list_urls=(), cache_dir=None)
+
 
 class OfflineEmailRecognizer(EmailRecognizer):
-    """E-mail addresses. Presidio's own asks a list of domains that is fetched from the network when first used."""
-
-    def __init__(self) -> None:
-        super().__init__(name="EmailRecognizer")
-        # The list that comes with the package, and no folder where another process has put a fetched one.
-        self._domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    """E-mail addresses. Presidio's own fetches a list of domains from the network when it is first used."""
 
     def validate_result(self, pattern_text: str) -> bool:
         """Whether the domain is one that can be registered."""
-        return self._domains(pattern_text).fqdn != ""
+        return _is_domain(pattern_text)
+
+
+class DomainRecognizer(PatternRecognizer):
+    """What looks like an address on the web, where its domain can be registered."""
+
+    def validate_result(self, pattern_text: str) -> bool:
+        """Whether the domain is one that can be registered."""
+        return _is_domain(pattern_text)
+
+
+def _is_domain(text: str) -> bool:
+    return _DOMAINS(text).fqdn != ""
+
+
+class LongPhoneRecognizer(PhoneRecognizer):
+    """Telephone numbers of some countries; those of a few digits, which are mostly other numbers, left out."""
+
+    LEAST_DIGITS = 7
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],
+        nlp_artifacts: NlpArtifacts = None,  # type: ignore[assignment] # so does Presidio
+    ) -> list[RecognizerResult]:
+        """Each number in the text."""
+        found = super().analyze(text, entities, nlp_artifacts)
+        return [one for one in found if sum(map(str.isdigit, text[one.start : one.end])) >= self.LEAST_DIGITS]
 
 
 class GivenNameRecognizer(LocalRecognizer):
@@ -49,10 +77,11 @@ class GivenNameRecognizer(LocalRecognizer):
 def recognizer(rule: Rule, number: int) -> EntityRecognizer:
     """A declared pattern as a recognizer of its own."""
     name = f"penstock-{number}-{rule.entity.lower()}"
-    return PatternRecognizer(
+    kind = DomainRecognizer if rule.check == "domain" else PatternRecognizer
+    return kind(
         supported_entity=rule.entity,
         name=name,
         patterns=[Pattern(name, rule.regex, rule.score)],
-        context=list(rule.context) or None,
-        global_regex_flags=regex.MULTILINE,
+        context=list(rule.context),
+        global_regex_flags=re.MULTILINE,
     )
