@@ -52,7 +52,8 @@ class _Engine(SpacyNlpEngine):
 
 def load_finder(model: str | None = None) -> Finder:
     """Finds what is personal in a text. `model` is an installed spaCy pipeline, or its folder."""
-    engine = _Engine(_pipeline(model))
+    pipeline = _pipeline(model)
+    engine = _Engine(pipeline)
     patterns = load_patterns()
     gazetteer = load_gazetteer(patterns.no_names)
     recognizers = list(_recognizers(patterns, gazetteer))
@@ -69,11 +70,12 @@ def load_finder(model: str | None = None) -> Finder:
     )
 
     def find(text: str) -> list[Finding]:
-        found = [
-            Finding(start + one.start, start + one.end, one.entity_type, one.score)
-            for start, end in windows(text)
-            for one in analyzer.analyze(text[start:end], language=_LANGUAGE, entities=entities)
-        ]
+        with pipeline.memory_zone():  # else every new word would stay in memory
+            found = [
+                Finding(start + one.start, start + one.end, one.entity_type, one.score)
+                for start, end in windows(text)
+                for one in analyzer.analyze(text[start:end], language=_LANGUAGE, entities=entities)
+            ]
         return [*found, *named_again(text, found, gazetteer.common)]
 
     return find
