@@ -18,7 +18,7 @@ from tasks.redaction.recognizers import (
     GivenNameRecognizer,
     LongPhoneRecognizer,
     OfflineEmailRecognizer,
-    recognizer,
+    declared_recognizers,
 )
 
 LEAST_SCORE: Final = 0.4
@@ -94,8 +94,7 @@ def _recognizers(patterns: Patterns, gazetteer: Gazetteer) -> Iterator[EntityRec
     yield from (make() for make in _KNOWN)
     yield LongPhoneRecognizer(supported_regions=patterns.phone_regions)
     yield GivenNameRecognizer(gazetteer)
-    for number, rule in enumerate(patterns.pattern):
-        yield recognizer(rule, number)
+    yield from declared_recognizers(patterns.pattern)
 
 
 _KNOWN: Final[tuple[Callable[[], EntityRecognizer], ...]] = (
