@@ -107,7 +107,7 @@ def _row(kind: str, right: int, of: int) -> str:
 
 
 def needless(find: Finder) -> str:
-    """A row for each kind of real text: findings in a sample of events whose publishers had removed what is personal."""
+    """A row for each kind of real text: findings in events whose publishers had removed what is personal."""
     rows = []
     for name in SCRUBBED:
         lines = (DATA.parents[1] / "events" / f"{name}.ndjson").read_text(encoding="utf-8").splitlines()

@@ -51,7 +51,9 @@ _REDACTION = ("presidio_analyzer", "faker")
 
 def _is_installed(model: str) -> bool:
     """A folder with a pipeline, or a package; spaCy itself is not loaded for the answer."""
-    return Path(model, "meta.json").is_file() or (model.isidentifier() and find_spec(model) is not None)
+    package = find_spec(model) if model.isidentifier() else None
+    places = (package and package.submodule_search_locations) or ()
+    return any(Path(place, "meta.json").is_file() for place in (model, *places))
 
 
 class SettingsError(OperatorError):

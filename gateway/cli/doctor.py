@@ -87,10 +87,8 @@ def _mapping(settings: Settings) -> str:
 
 
 def _redaction(settings: Settings) -> str:
-    redactor = redactor_of(settings)
-    if redactor is None:
+    if redactor_of(settings) is None:
         return "off: events are kept and sent to the model as they come"
-    redactor.text("")
     key = "PENSTOCK_REDACT_KEY" if settings.redact_key else str(settings.home / KEY_FILE)
     model = settings.redact_model or "no model: names by lists, no places"
     return f"on, {model}; users are pseudonyms by the key in {key}, ids and tenants stay as given"

@@ -10,6 +10,7 @@ from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from contracts.errors import OperatorError
 from tasks.redaction.findings import Finding, named_again
 from tasks.redaction.gazetteer import Gazetteer
 from tasks.redaction.name_lists import load_gazetteer
@@ -83,7 +84,12 @@ def load_finder(model: str | None = None) -> Finder:
 
 def _pipeline(model: str | None) -> Language:
     if model is not None:
-        return spacy.load(model)
+        try:
+            return spacy.load(model)
+        except (OSError, ValueError) as error:
+            raise OperatorError(
+                f"PENSTOCK_REDACT_MODEL: {model!r} is no pipeline of spaCy's: {error}"
+            ) from error
     pipeline = spacy.blank(_LANGUAGE)
     pipeline.add_pipe("penstock_words")
     return pipeline

@@ -11,8 +11,10 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.errors import OperatorError
 from ledger.intake import IntakeCounts, read_rejections
 from ledger.sql import reading
+from tasks.redaction import pseudonyms
 from tasks.redaction.finder import WINDOW_CHARACTERS, load_finder, windows
 from tasks.redaction.findings import Finding, merged
 from tasks.redaction.pseudonyms import KEY_FILE, Pseudonyms, load_key
@@ -162,6 +164,8 @@ def test_redacted_data_are_their_own_redaction_and_keep_their_shape(redactor, da
         ("I live at 12 Acacia Avenue, thanks", "I live at [STREET_ADDRESS], thanks"),
         ("Ask Dr. Okonjo about it", "Ask Dr. [PERSON] about it"),
         ("Released on 2024-11-05 as 3.14.15", "Released on 2024-11-05 as 3.14.15"),
+        ("hi, my name is ingrid falk and i cannot sign in", "hi, my name is [PERSON] and i cannot sign in"),
+        ("my name is not on the list", "my name is not on the list"),
         ("In May the Paris office said no", "In May the Paris office said no"),
     ],
 )
@@ -227,6 +231,8 @@ def test_the_key_is_made_once_and_is_the_owners(tmp_path):
     key = load_key(home)
     assert load_key(home) == key
     assert (home / KEY_FILE).stat().st_mode & 0o777 == 0o600
+    pseudonyms._make_key(home / KEY_FILE)  # as a process does that looked when there was none yet
+    assert load_key(home) == key
     assert [path.name for path in home.iterdir()] == [KEY_FILE]
     own = Settings(home=home, redact=True, redact_key="ab" * 32)
     assert redacted_user("ann", own) == Pseudonyms(bytes.fromhex("ab" * 32)).of("ann")
@@ -245,10 +251,18 @@ def test_a_model_adds_places(tmp_path, redactor):
     assert redactor.text(text) == text
 
 
+def test_what_is_no_model_is_refused_by_name(tmp_path):
+    """A folder that only looks like a pipeline: one line says so, and doctor shows it."""
+    (tmp_path / "meta.json").write_text("{}")
+    with pytest.raises(OperatorError, match=r"PENSTOCK_REDACT_MODEL: .* is no pipeline"):
+        redactor_of(Settings(home=tmp_path, redact=True, redact_model=str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"PENSTOCK_REDACT": "1", "PENSTOCK_REDACT_MODEL": "en_core_web_none"}, "no such spaCy model"),
+        ({"PENSTOCK_REDACT": "1", "PENSTOCK_REDACT_MODEL": "orjson"}, "no such spaCy model"),
         ({"PENSTOCK_REDACT_MODEL": "en_core_web_none"}, "set PENSTOCK_REDACT=1"),
         ({"PENSTOCK_REDACT": "1", "PENSTOCK_REDACT_KEY": "secret"}, "PENSTOCK_REDACT_KEY: .*hexadecimal"),
     ],
@@ -294,8 +308,9 @@ def test_the_command_line_redacts_when_it_is_told_to(tmp_path, record):
     subprocess.run(
         [sys.executable, "-c", code, "ingest", str(path)], env=environment, check=True, capture_output=True
     )
-    assert b"ngrid" not in (home / "ledger.db").read_bytes()
-    assert b"[EMAIL_ADDRESS]" in (home / "ledger.db").read_bytes()
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert b"ngrid" not in written
+    assert b"[EMAIL_ADDRESS]" in written
 
 
 def test_a_long_hostile_line_is_read_in_time_that_grows_with_its_length(redactor):
