@@ -16,7 +16,7 @@ from ledger.intake import IntakeCounts, read_rejections
 from ledger.sql import reading
 from tasks.redaction import pseudonyms
 from tasks.redaction.finder import WINDOW_CHARACTERS, load_finder, windows
-from tasks.redaction.findings import Finding, merged
+from tasks.redaction.findings import Finding, merged, outside_marks
 from tasks.redaction.pseudonyms import KEY_FILE, Pseudonyms, load_key
 from tasks.redaction.redactor import Redactor
 from tasks.redaction.start import redacted_user, redactor_of
@@ -177,6 +177,19 @@ def test_each_kind_is_found_and_what_only_looks_like_it_is_left(redactor, text, 
 def test_who_is_named_once_is_meant_again(redactor):
     """A name found in full takes its parts along."""
     assert redactor.text("Helen Marlowe rang. Then Marlowe paid.") == "[PERSON] rang. Then [PERSON] paid."
+
+
+def test_a_mark_is_nothing_personal_and_what_stands_beside_it_is():
+    """Of a finding that holds a mark the rest is left; of one that is a mark, nothing."""
+    text = "Ann [PERSON] Lee"
+    found = [Finding(0, len(text), "PERSON", 0.5), Finding(5, 11, "URL", 1.0)]
+    assert [text[one.start : one.end].strip() for one in outside_marks(text, found)] == ["Ann", "Lee"]
+
+
+def test_fields_that_become_the_same_are_numbered(redactor):
+    """Two addresses as names of fields stay two fields."""
+    data = {"a@example.org": 1, "b@example.org": 2}
+    assert redactor.data(data) == {"[EMAIL_ADDRESS]": 1, "[EMAIL_ADDRESS] 2": 2}
 
 
 def test_overlapping_findings_become_one_named_after_the_surest():
