@@ -30,20 +30,20 @@ async def erase_everywhere(
     ledger: Ledger,
     settings: Settings,
     tenant: str,
-    user: str,
+    names: Sequence[str],
     *,
     remove_artifacts: Callable[[Sequence[str]], Awaitable[int]],
     clock: Callable[[], datetime],
 ) -> Removed:
-    """Remove a user of a tenant. Broken off, it is begun again by the same call.
+    """Remove a user of a tenant, under all `names`. Broken off, it is begun again by the same call.
 
     `remove_artifacts` takes their keys out of Prefect, wherever its database is, and says how many there were.
     The ledger comes after what it leads to, and the lake, which follows from it, is written anew each time.
     """
-    planned = await asyncio.to_thread(erase_person, ledger, tenant, user, clock(), dry_run=True)
+    planned = await asyncio.to_thread(erase_person, ledger, tenant, names, clock(), dry_run=True)
     files = _remove_files(settings, tenant, planned)
     artifacts = await remove_artifacts(artifact_keys(planned.batches))
-    erasure = await asyncio.to_thread(erase_person, ledger, tenant, user, clock())
+    erasure = await asyncio.to_thread(erase_person, ledger, tenant, names, clock())
     # What was on its way while the ledger still had it.
     files += _remove_files(settings, tenant, erasure)
     lake_versions = await asyncio.to_thread(_rewrite_lake, ledger, settings, clock())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from tasks.redaction.start import redactor_of
 from tasks.runtime import runtime
 from tasks.sources.intake import ingest
 from tasks.sources.mapping import load_mapping
@@ -20,6 +21,9 @@ async def ingest_files(paths: list[str]) -> dict[str, int]:
     async with runtime() as run:
         mapping = load_mapping(run.settings.mapping)
         sources = [Path(path) for path in paths]
-        result = await asyncio.to_thread(ingest, run.ledger, sources, mapping, now=run.clock)
+        redactor = await asyncio.to_thread(redactor_of, run.settings)
+        result = await asyncio.to_thread(
+            ingest, run.ledger, sources, mapping, now=run.clock, redactor=redactor
+        )
         get_run_logger().info("%s", result.counts)
         return result.counts._asdict()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 import orjson
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, or_, select, text
 
 from contracts.batches import BatchState
 from contracts.events import Rejection
@@ -60,8 +60,10 @@ class Erasure:
         return not (self.events or self.rejections or self.batches or self.in_hand)
 
 
-def erase_person(ledger: Ledger, tenant: str, user: str, now: datetime, *, dry_run: bool = False) -> Erasure:
-    """Remove a user of a tenant; with `dry_run`, say what would be removed and change nothing.
+def erase_person(
+    ledger: Ledger, tenant: str, names: Sequence[str], now: datetime, *, dry_run: bool = False
+) -> Erasure:
+    """Remove a user of a tenant, under all `names` that the user has; with `dry_run`, only say what that would be.
 
     What was made of a tenant's batch in which the person had an event goes too, as it may hold their words;
     the other events of the batch stay. An open batch goes on without the person's events.
@@ -69,7 +71,7 @@ def erase_person(ledger: Ledger, tenant: str, user: str, now: datetime, *, dry_r
     with writing(ledger, "intake") as connection:
         _overwrite_what_is_freed(connection)
         rehearsal = connection.begin_nested()
-        erasure = _erase(connection, tenant, user, now)
+        erasure = _erase(connection, tenant, names, now)
         if dry_run:
             rehearsal.rollback()
             return erasure
@@ -77,13 +79,13 @@ def erase_person(ledger: Ledger, tenant: str, user: str, now: datetime, *, dry_r
     return erasure
 
 
-def _erase(connection: Connection, tenant: str, user: str, now: datetime) -> Erasure:
-    seqs, of_batches, in_hand = _theirs(connection, tenant, user)
+def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datetime) -> Erasure:
+    seqs, of_batches, in_hand = _theirs(connection, tenant, names)
     by_state = _states(connection, of_batches)
     again = [batch for batch, state in by_state.items() if state not in {"DONE", "FAILED"}]
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
-        rejections=_delete_rejections(connection, tenant, user),
+        rejections=_delete_rejections(connection, tenant, names),
         items=blank_items(connection, of_batches, again),
         calls=blank_calls(connection, of_batches),
         deliverables=delete_deliverables(connection, of_batches),
@@ -97,13 +99,13 @@ def _erase(connection: Connection, tenant: str, user: str, now: datetime) -> Era
 
 
 def _theirs(
-    connection: Connection, tenant: str, user: str
+    connection: Connection, tenant: str, names: Sequence[str]
 ) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
     """The person's events and the batches with one of them; apart, the batches that somebody has in hand."""
-    own = (events.c.tenant == tenant, events.c.user == user)
+    own = (events.c.tenant == tenant, events.c.user.in_(names))
     seqs = list(connection.execute(select(events.c.seq).where(*own)).scalars())
     of_events = select(batch_events.c.batch_id).where(among(connection, batch_events.c.event_seq, seqs))
-    of_user = (batches.c.tenant == tenant) & (batches.c.user == user)
+    of_user = (batches.c.tenant == tenant) & batches.c.user.in_(names)
     rows = connection.execute(
         select(batches.c.id, batches.c.state)
         .where(of_user | batches.c.id.in_(of_events))
@@ -124,23 +126,23 @@ def _states(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     return {row.id: row.state for row in connection.execute(query)}
 
 
-def _delete_rejections(connection: Connection, tenant: str, user: str) -> int:
+def _delete_rejections(connection: Connection, tenant: str, names: Sequence[str]) -> int:
     """Messages that could not become events and name the person; of another tenant only where they say so."""
     query = select(rejections.c.id, rejections.c.payload)
-    # The longest plain part of the name stands in a message however its other characters are written.
-    plain = max(re.findall(r"[A-Za-z0-9]+", user), key=len, default="")
-    if plain:
-        query = query.where(rejections.c.payload.contains(plain, autoescape=True))
-    found = [row.id for row in connection.execute(query) if _names(row.payload, tenant, user)]
+    # The longest plain part of a name stands in a message however its other characters are written.
+    plain = [max(re.findall(r"[A-Za-z0-9]+", name), key=len, default="") for name in names]
+    if all(plain):
+        query = query.where(or_(*(rejections.c.payload.contains(part, autoescape=True) for part in plain)))
+    found = [row.id for row in connection.execute(query) if _is_theirs(row.payload, tenant, names)]
     connection.execute(delete(rejections).where(among(connection, rejections.c.id, found)))
     return len(found)
 
 
-def _names(payload: str, tenant: str, user: str) -> bool:
+def _is_theirs(payload: str, tenant: str, names: Sequence[str]) -> bool:
     rejection = Rejection.model_validate_json(payload)
     if rejection.tenant not in {None, tenant}:
         return False
-    written = {user, orjson.dumps(user).decode()[1:-1]}
+    written = {spelling for name in names for spelling in (name, orjson.dumps(name).decode()[1:-1])}
     return any(
         re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{rejection.raw}\n{rejection.reason}")
         for name in written

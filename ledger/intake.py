@@ -52,6 +52,8 @@ class PreparedEvent(NamedTuple):
     source: str
     line: int
     raw: bytes
+    plain_hash: bytes | None = None
+    """Where `content_hash` is keyed, the one that is not; never kept, it knows events from before the key."""
 
 
 def prepare_event(
@@ -130,7 +132,7 @@ def record_intake(
                 seq = next(numbers)
                 rows.append((seq, at, EVENT_SCHEMA_VERSION, *one[:_KEPT]))
                 bits.append((seq, _BITS[one.priority, one.user is not None], 0))
-            elif seen in (one.content_hash, ERASED_CONTENT):
+            elif seen in {one.content_hash, one.plain_hash, ERASED_CONTENT}:
                 duplicates += 1
             else:
                 conflicts.append(_conflict(origin, one))

@@ -6,7 +6,9 @@ environment wins. The provider's key and address are read from where its own too
 """
 
 import os
+import re
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -43,6 +45,17 @@ SolutionForm = Literal["document", "action_plan", "structured_report"]
 Audience = Literal["admin", "team_lead", "end_user"]
 
 
+_KEY = re.compile(r"([0-9a-fA-F]{2}){16,64}")
+_REDACTION = ("presidio_analyzer", "faker")
+
+
+def _is_installed(model: str) -> bool:
+    """A folder with a pipeline, or a package; spaCy itself is not loaded for the answer."""
+    package = find_spec(model) if model.isidentifier() else None
+    places = (package and package.submodule_search_locations) or ()
+    return any(Path(place, "meta.json").is_file() for place in (model, *places))
+
+
 class SettingsError(OperatorError):
     """A setting is wrong; the message names it and says what is allowed."""
 
@@ -70,6 +83,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     mapping: Path | None = None
     prices: Path | None = None
+
+    redact: bool = False
+    redact_model: str | None = None
+    redact_key: SecretStr | None = None
 
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_base_url: Address | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
@@ -126,6 +143,32 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("redact_key")
+    @classmethod
+    def _key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("Input should be 32 to 128 hexadecimal digits, an even number of them")
+        return key
+
+    @model_validator(mode="after")
+    def _redaction_is_installed(self) -> Self:
+        """Refused at the start: an operator who asked for redaction must not find out later that there is none."""
+        if self.redact_model is not None and not self.redact:
+            raise ValueError("PENSTOCK_REDACT_MODEL is set, but redaction is off: set PENSTOCK_REDACT=1, too")
+        missing = [name for name in _REDACTION if self.redact and find_spec(name) is None]
+        if missing:
+            raise ValueError(
+                f"PENSTOCK_REDACT is set, but {' and '.join(missing)} cannot be imported: "
+                "install `penstock[redact]`, or unset it"
+            )
+        model = self.redact_model
+        if model is not None and not _is_installed(model):
+            raise ValueError(
+                f"PENSTOCK_REDACT_MODEL is {model!r}, but there is no such spaCy model: install its package, "
+                "or name its folder; nothing is downloaded"
+            )
+        return self
+
     @property
     def is_offline(self) -> bool:
         """True when no provider is configured: the offline model answers, and nothing costs anything."""
@@ -141,7 +184,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that nobody may see: keys, addresses that hold one, the database's password."""
-        kept = (self.anthropic_api_key, self.database_url, self.notify_url)
+        kept = (self.anthropic_api_key, self.database_url, self.notify_url, self.redact_key)
         values = [secret.get_secret_value() for secret in kept if secret is not None]
         password = urlsplit(self.ledger_url).password
         return (*values, unquote(password)) if password else tuple(values)

@@ -12,6 +12,8 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import out, print_json, print_pairs, print_table
 from ledger.status import status
 from tasks.model.prices import load_prices
+from tasks.redaction.pseudonyms import KEY_FILE
+from tasks.redaction.start import redactor_of
 from tasks.settings import Settings, load_settings
 from tasks.sources.mapping import load_mapping
 
@@ -58,6 +60,7 @@ def examine() -> list[Finding]:
     return [
         Finding("settings", ok=True, seen=f"home {settings.home}"),
         _checked("mapping", lambda: _mapping(settings), "correct the mapping file"),
+        _checked("redaction", lambda: _redaction(settings), "correct the PENSTOCK_REDACT settings"),
         _checked(
             "prices", lambda: _prices(settings), "add the model's prices to a file named by PENSTOCK_PRICES"
         ),
@@ -81,6 +84,14 @@ def _checked(check: str, look: Callable[[], str], to_do: str) -> Finding:
 def _mapping(settings: Settings) -> str:
     load_mapping(settings.mapping)
     return str(settings.mapping or "the shipped mapping")
+
+
+def _redaction(settings: Settings) -> str:
+    if redactor_of(settings) is None:
+        return "off: events are kept and sent to the model as they come"
+    key = "PENSTOCK_REDACT_KEY" if settings.redact_key else str(settings.home / KEY_FILE)
+    model = settings.redact_model or "no model: names by lists, no places"
+    return f"on, {model}; users are pseudonyms by the key in {key}, ids and tenants stay as given"
 
 
 def _prices(settings: Settings) -> str:

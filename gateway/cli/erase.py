@@ -15,6 +15,7 @@ from gateway.cli.replay import confirm
 from gateway.cli.start import check_prefect
 from ledger.engine import Ledger
 from ledger.erasure import Erasure, erase_person
+from tasks.redaction.start import names_of
 from tasks.runtime import utc_now
 from tasks.settings import Settings, load_settings
 
@@ -29,7 +30,8 @@ def run_erase(tenant: str, user: str, *, dry_run: bool, yes: bool, as_json: bool
     settings = load_settings()
     check_prefect(settings)
     with ledger_of(settings) as ledger:
-        found = erase_person(ledger, tenant, user, utc_now(), dry_run=True)
+        names = names_of(user, settings)
+        found = erase_person(ledger, tenant, names, utc_now(), dry_run=True)
         if dry_run:
             _print(
                 f"What there is of '{user}' of '{tenant}'", {"would_remove": _counts(found)}, as_json=as_json
@@ -37,7 +39,7 @@ def run_erase(tenant: str, user: str, *, dry_run: bool, yes: bool, as_json: bool
             return
         if not (yes or found.is_empty):
             _ask(tenant, user, found)
-        removed = asyncio.run(_removed(ledger, settings, tenant, user))
+        removed = asyncio.run(_removed(ledger, settings, tenant, names))
     _print("Removed", removed, as_json=as_json)
     if not as_json:
         out.print(f"\n{OUTSIDE}")
@@ -52,12 +54,12 @@ def _ask(tenant: str, user: str, found: Erasure) -> None:
     confirm("Remove all of it for good?", yes=False)
 
 
-async def _removed(ledger: Ledger, settings: Settings, tenant: str, user: str) -> dict[str, int]:
+async def _removed(ledger: Ledger, settings: Settings, tenant: str, names: Sequence[str]) -> dict[str, int]:
     """Remove everything; what that was, by where."""
     from flows.erasure import erase_everywhere
 
     gone = await erase_everywhere(
-        ledger, settings, tenant, user, remove_artifacts=_artifact_remover(settings), clock=utc_now
+        ledger, settings, tenant, names, remove_artifacts=_artifact_remover(settings), clock=utc_now
     )
     elsewhere = {"files": gone.files, "artifacts": gone.artifacts, "lake_versions": gone.lake_versions}
     return _counts(gone.ledger) | elsewhere

@@ -8,6 +8,7 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, out, print_json, print_pairs
 from gateway.cli.progress import progress_bar
 from ledger.intake import IntakeCounts
+from tasks.redaction.start import redactor_of
 from tasks.settings import Settings, load_settings
 from tasks.sources.intake import ingest
 from tasks.sources.mapping import load_mapping
@@ -34,6 +35,7 @@ def ingest_with_progress(settings: Settings, paths: list[str]) -> IntakeCounts:
         raise SourceError(f"{', '.join(paths)} holds no file that is read: none of {', '.join(SUFFIXES)}")
     if STDIN in paths and sys.stdin.isatty():
         err.print("reading events, one JSON object a line; Ctrl-D ends")
+    redactor = redactor_of(settings)
     with ledger_of(settings) as ledger, progress_bar() as progress:
         bar = progress.add_task("taking in", total=None)
 
@@ -41,7 +43,13 @@ def ingest_with_progress(settings: Settings, paths: list[str]) -> IntakeCounts:
             progress.update(bar, description=f"{counts.read:,} read, {counts.accepted:,} accepted")
 
         result = ingest(
-            ledger, sources, mapping, now=lambda: datetime.now(UTC), stdin=sys.stdin.buffer, on_progress=tell
+            ledger,
+            sources,
+            mapping,
+            now=lambda: datetime.now(UTC),
+            stdin=sys.stdin.buffer,
+            on_progress=tell,
+            redactor=redactor,
         )
     for name in result.skipped:
         err.print(f"skipped {name}: not a kind of file that is read", markup=False, soft_wrap=True)

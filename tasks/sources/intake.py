@@ -13,6 +13,7 @@ from contracts.events import Rejection
 from ledger.engine import Ledger
 from ledger.intake import IntakeCounts, PreparedEvent, record_intake
 from tasks.collector import cycle_search_paused
+from tasks.redaction.redactor import Redactor
 from tasks.sources.lines import read_ndjson
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import Mapping
@@ -20,11 +21,10 @@ from tasks.sources.prepare import outcome_of
 from tasks.sources.read import STDIN, SourceError, find_sources, read_raw
 from tasks.sources.records import Limits, RawRecord
 
-CHUNK_RECORDS: Final = 10_000
-"""The larger a chunk, the faster SQLite takes it, and the more memory it needs."""
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 """A chunk also ends here, so that many large records take no more memory than many small ones."""
 _CHUNKS_PER_SEARCH: Final = 64
+_USUAL: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ def ingest(
     now: Callable[[], datetime],
     stdin: BinaryIO | None = None,
     on_progress: Callable[[IntakeCounts], None] | None = None,
-    chunk: int = CHUNK_RECORDS,
-    limits: Limits | None = None,
+    limits: Limits = _USUAL,
+    redactor: Redactor | None = None,
 ) -> IngestResult:
-    """Read files, folders and `-` (NDJSON on `stdin`) into the ledger, `chunk` records to a transaction.
+    """Read files, folders and `-` (NDJSON on `stdin`) into the ledger, a chunk of records to a transaction.
 
-    `on_progress` is told the counts so far after every chunk. What cannot be an event is a rejection on
-    record and stops nothing. Ingested again, the same events are duplicates.
+    With a `redactor` nothing personal that it finds gets into the ledger. `on_progress` is told the counts so
+    far after every chunk. What cannot be an event is a rejection on record and stops nothing. Ingested again,
+    the same events are duplicates.
 
     Raises:
         SourceError: a path does not exist or is of no known format; nothing has been read then.
@@ -63,9 +64,9 @@ def ingest(
     with cycle_search_paused():
         for path in sources.paths:
             origin = str(path)
-            records = _records(path, stdin, limits or Limits())
-            outcomes = (outcome_of(record, origin, mapper) for record in records)
-            for recorded in _recorded(ledger, origin, _chunks(outcomes, chunk), now):
+            records = _records(path, stdin, limits)
+            outcomes = (outcome_of(record, origin, mapper, redactor) for record in records)
+            for recorded in _recorded(ledger, origin, _chunks(outcomes, limits.chunk_records), now):
                 counts += recorded
                 if next(done) % _CHUNKS_PER_SEARCH == 0:
                     gc.collect()

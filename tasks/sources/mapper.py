@@ -36,6 +36,7 @@ class Mapper:
         self._words: dict[str, Priority] = dict(mapping.severity_words)
         self._plans = {kind.value: _Plan(kind, rules) for kind, rules in mapping.kinds.items()}
         named = [getattr(mapping.fields, name) for name in FIELDS]
+        self._user = first_of(mapping.fields.user)
         self._names = [paths[0] for paths in named]
         self._others = [(at, first_of(paths)) for at, paths in enumerate(named) if not _is_plain(paths)]
         claimed = {path.partition(".")[0] for paths in named for path in paths}
@@ -68,6 +69,11 @@ class Mapper:
         fields["feature"] = feature or plan.feature
         fields["topic"] = topic or plan.topic(fields)
         return Reading(_validated(fields), (stated, feature or None, topic or None))
+
+    def user(self, record: Record) -> str | None:
+        """The user whom a record names, be it an event or not."""
+        found = self._user(record)
+        return found if isinstance(found, str) else None
 
     def pipeline(self, kind: Kind) -> str:
         """The pipeline that works on events of a kind."""

@@ -2,22 +2,56 @@
 
 import orjson
 
-from contracts.events import Rejection
+from contracts.events import Rejection, content_hash
 from ledger.intake import PreparedEvent, prepare_event
+from tasks.redaction.redactor import Redactor
 from tasks.sources.mapper import Mapper, Reading
 from tasks.sources.records import RawRecord, RecordError
 from tasks.sources.text import CHARACTERS_PER_TOKEN
 
 
-def outcome_of(record: RawRecord, origin: str, mapper: Mapper) -> PreparedEvent | Rejection:
-    """What a record becomes: an event ready for the ledger, or a rejection with its reason and text."""
+def outcome_of(
+    record: RawRecord, origin: str, mapper: Mapper, redactor: Redactor | None = None
+) -> PreparedEvent | Rejection:
+    """What a record becomes: an event ready for the ledger, or a rejection with its reason and text.
+
+    With a `redactor` neither holds what it finds personal.
+    """
+    outcome = _outcome(record, origin, mapper, redactor)
+    if redactor is None or isinstance(outcome, PreparedEvent):
+        return outcome
+    user = None if record.value is None else mapper.user(record.value)
+    return redactor.rejection(outcome, record.value, user)
+
+
+def _outcome(
+    record: RawRecord, origin: str, mapper: Mapper, redactor: Redactor | None
+) -> PreparedEvent | Rejection:
     if record.value is None:
         return _rejection(record, origin, record.problem or "the record is empty")
     try:
         reading = mapper.read(record.value)
-        return prepare(reading, mapper.pipeline(reading.event.type), record.line, record.raw)
+        pipeline = mapper.pipeline(reading.event.type)
+        if redactor is None:
+            return prepare(reading, pipeline, record.line, record.raw)
+        return _redacted(reading, pipeline, record.line, redactor)
     except RecordError as error:
         return _rejection(record, origin, str(error))
+
+
+def _redacted(reading: Reading, pipeline: str, line: int, redactor: Redactor) -> PreparedEvent:
+    """The event redacted, and its original's hash, so that it stays its own duplicate when patterns change.
+
+    What a conflict would show of it is the redacted event.
+    """
+    try:
+        plain = content_hash(reading.event, reading.stated)
+        event = redactor.event(reading.event)
+    except TypeError as error:
+        raise RecordError(f"data cannot be kept as JSON: {error}") from None
+    prepared = prepare(reading._replace(event=event), pipeline, line, b"")
+    keyed = redactor.content_hash(plain)
+    return prepared._replace(content_hash=keyed, plain_hash=plain, raw=prepared.payload.encode())
 
 
 def prepare(reading: Reading, pipeline: str, line: int, raw: bytes) -> PreparedEvent:

@@ -11,9 +11,14 @@ MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a source may ask of us. `record_bytes` is the largest record that is read, in bytes."""
+    """What a source may ask of us.
+
+    `record_bytes` is the largest record that is read, in bytes; `chunk_records` how many go into one transaction:
+    the more, the faster SQLite takes them, and the more memory they need.
+    """
 
     record_bytes: int = 256 * 1024
+    chunk_records: int = 10_000
 
 
 class RecordError(Exception):

@@ -114,7 +114,7 @@ def world(ledger, make) -> World:
 def test_nothing_of_the_person_is_left_in_any_table(world, ledger):
     """Their words, and their name but for a namesake's at another tenant, stand in no row."""
     assert ANN in dump(ledger, "bolt", "jann")
-    erase_person(ledger, "acme", ANN, world.make.now)
+    erase_person(ledger, "acme", [ANN], world.make.now)
     assert WORDS not in dump(ledger)
     assert ANN not in dump(ledger, "bolt", "jann", world.namesake, OTHERS)
 
@@ -122,15 +122,15 @@ def test_nothing_of_the_person_is_left_in_any_table(world, ledger):
 def test_it_says_what_it_removed_and_a_rehearsal_says_the_same_and_removes_nothing(world, ledger):
     """Counts of everything; erased again there is nothing."""
     before = dump(ledger)
-    rehearsed = erase_person(ledger, "acme", ANN, world.make.now, dry_run=True)
+    rehearsed = erase_person(ledger, "acme", [ANN], world.make.now, dry_run=True)
     assert dump(ledger) == before
-    erased = erase_person(ledger, "acme", ANN, world.make.now)
+    erased = erase_person(ledger, "acme", [ANN], world.make.now)
     assert erased == rehearsed
     mine = {world.own, world.dead_one, world.open_one, world.emptied}
     assert set(erased.batches) == mine
     assert (erased.events, erased.rejections, erased.items, erased.calls) == (6, 1, 2, 2)
     assert (erased.deliverables, erased.letters, erased.in_hand) == (1, 1, ())
-    again = erase_person(ledger, "acme", ANN, world.make.now)
+    again = erase_person(ledger, "acme", [ANN], world.make.now)
     assert again.is_empty
     assert again == Erasure(0, 0, 0, 0, 0, 0, (), ())
 
@@ -139,7 +139,7 @@ def test_nothing_of_anybody_else_is_touched(world, ledger):
     """Rows of others, at this tenant and at a namesake's, are to the letter as they were."""
     before = dump(ledger, ANN, WORDS)
     kept = [row for row in before.splitlines() if OTHERS in row]
-    erase_person(ledger, "acme", ANN, world.make.now)
+    erase_person(ledger, "acme", [ANN], world.make.now)
     after = dump(ledger).splitlines()
     assert len(kept) >= 10
     assert set(kept) <= set(after)
@@ -149,7 +149,7 @@ def test_nothing_of_anybody_else_is_touched(world, ledger):
 
 def test_open_batches_go_on_without_them(world, ledger, make):
     """What is left of a batch is worked on; one that held nothing else is at its end."""
-    erase_person(ledger, "acme", ANN, make.now)
+    erase_person(ledger, "acme", [ANN], make.now)
     assert read_batch(ledger, world.open_one).size == 1
     work = claim(ledger, world.open_one, lease_id="l", owner="w", now=make.now, lease_for=10 * make.minute)
     assert [event.user for event in work.events] == ["bob"]
@@ -160,7 +160,7 @@ def test_open_batches_go_on_without_them(world, ledger, make):
 
 def test_what_has_not_left_yet_does_not_leave(world, ledger, make):
     """A deliverable that was still in the outbox is not published; another's is."""
-    erase_person(ledger, "acme", ANN, make.now)
+    erase_person(ledger, "acme", [ANN], make.now)
     taken = take_messages(ledger, make.now, 100, make.minute)
     assert {message.deliverable.batch for message in taken} == {world.bobs, world.namesake}
 
@@ -169,7 +169,7 @@ def test_costs_counts_and_moves_stay(world, ledger, make):
     """The books are as they were: what was read, what calls cost, when batches moved."""
     before = status(ledger), item_costs(ledger, world.own)
     moves = [(move.from_state, move.to_state, move.at) for move in batch_history(ledger, world.own)]
-    erase_person(ledger, "acme", ANN, make.now)
+    erase_person(ledger, "acme", [ANN], make.now)
     after = status(ledger), item_costs(ledger, world.own)
     for name in ("events", "calls", "cost_usd"):
         assert after[0][name] == before[0][name]
@@ -180,7 +180,7 @@ def test_costs_counts_and_moves_stay(world, ledger, make):
 @pytest.mark.parametrize("words", [WORDS, "something else"])
 def test_an_erased_event_delivered_again_does_not_come_back(world, ledger, make, words):
     """Whatever it says now, it is a duplicate: nothing of it is written down, not even as a rejection."""
-    erase_person(ledger, "acme", ANN, make.now)
+    erase_person(ledger, "acme", [ANN], make.now)
     again = [make.prepared(world.event("a-1", words=words))]
     assert record_intake(ledger, "test", again, [], make.now) == IntakeCounts(1, 0, 1, 0)
     assert words not in dump(ledger)
@@ -190,12 +190,12 @@ def test_what_somebody_has_in_hand_is_named_and_erased_when_it_has_ended(world, 
     """A running batch is left alone, with its events: it is finished, and erased the next time."""
     running = world.batch([world.event("a-7"), world.event("b-7", "bob", OTHERS)])
     world.worked(running, WORDS, None, 7)
-    erased = erase_person(ledger, "acme", ANN, make.now)
+    erased = erase_person(ledger, "acme", [ANN], make.now)
     assert erased.in_hand == (running,)
     assert WORDS in dump(ledger)
     made = [make.deliverable(running, 7, title=WORDS)]
     commit_batch(ledger, running, "lease-7", made, ["files"], make.now)
-    assert erase_person(ledger, "acme", ANN, make.now).batches == (running,)
+    assert erase_person(ledger, "acme", [ANN], make.now).batches == (running,)
     assert WORDS not in dump(ledger)
 
 
@@ -204,7 +204,7 @@ def test_sqlite_s_files_hold_nothing_of_them_either(sqlite_url, make):
     with closing(_Open(sqlite_url)) as opened:
         world = World(opened.ledger, make)
         world.done([world.event(f"a-{n}", words=f"{WORDS} {n} " * 200) for n in range(20)], WORDS, ANN)
-        erase_person(opened.ledger, "acme", ANN, make.now)
+        erase_person(opened.ledger, "acme", [ANN], make.now)
         path = Path(sqlite_url.removeprefix("sqlite:///"))
         for file in path.parent.glob(f"{path.name}*"):
             assert WORDS.encode() not in file.read_bytes(), file

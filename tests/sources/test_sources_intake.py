@@ -88,7 +88,7 @@ def test_progress_is_told_after_every_chunk(take_in, record):
     """The counts grow chunk by chunk up to the result."""
     told = []
     text = _lines([record(id=str(number)) for number in range(25)])
-    result = take_in("-", text=text, chunk=10, on_progress=told.append)
+    result = take_in("-", text=text, limits=Limits(chunk_records=10), on_progress=told.append)
     assert [counts.read for counts in told] == [10, 20, 25]
     assert told[-1] == result.counts
 
@@ -104,7 +104,7 @@ def test_a_ledger_that_fails_ends_the_reading_and_keeps_the_chunks_before(take_i
 
     text = _lines([record(id=str(number)) for number in range(25)])
     with pytest.raises(DatabaseError, match="intakes"):
-        take_in("-", text=text, chunk=10, on_progress=forbid_more)
+        take_in("-", text=text, limits=Limits(chunk_records=10), on_progress=forbid_more)
     assert [counts.accepted for counts in told] == [10]
     with reading(book) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 10
@@ -163,7 +163,7 @@ def test_malformed_lines_never_stop_the_events_between_them(book, mapping, recor
         now=lambda: now,
         stdin=io.BytesIO(b"\n".join(mixed)),
         on_progress=told.append,
-        chunk=3,
+        limits=Limits(chunk_records=3),
     )
     total = reduce(lambda _, counts: counts, told)
     assert total.rejected == len(bad)
