@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from contracts.batches import Batch, BatchState
 from contracts.events import Event
@@ -73,11 +73,19 @@ def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
 
 
 def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The batch's events in ledger order, each with `schema_version` and `payload`."""
+    """The batch's events in ledger order, each with `schema_version` and `payload`.
+
+    Never another tenant's, nor in a user's batch another user's, whatever was planned.
+    """
     query = (
         select(events.c.schema_version, events.c.payload)
         .join_from(batch_events, events, batch_events.c.event_seq == events.c.seq)
-        .where(batch_events.c.batch_id == batch_id)
+        .join(batches, batches.c.id == batch_events.c.batch_id)
+        .where(
+            batch_events.c.batch_id == batch_id,
+            events.c.tenant == batches.c.tenant,
+            or_(batches.c.user.is_(None), events.c.user == batches.c.user),
+        )
         .order_by(batch_events.c.event_seq)
     )
     return connection.execute(query).all()

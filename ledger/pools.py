@@ -5,7 +5,6 @@ one (the cascade). Each of these (scope, level) pairs is a bit: `needed` holds t
 `batched` those it has. An event stands in the pool until it has them all.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -13,11 +12,10 @@ import polars as pl
 from sqlalchemy import BigInteger, Connection, case, func, select, type_coerce
 
 from contracts.batches import Scope
-from contracts.events import Event, Priority
-from ledger.batch_reads import to_event
+from contracts.events import Priority
 from ledger.engine import Ledger
 from ledger.frames import TIME, day_number, read_frame
-from ledger.sql import among, reading
+from ledger.sql import reading
 from ledger.tables import events, pool
 
 BITS: Final[dict[tuple[Scope, Priority], int]] = {
@@ -88,14 +86,6 @@ def newest_event(ledger: Ledger) -> int:
 def newest_seq(connection: Connection) -> int:
     """As `newest_event`, inside the caller's transaction."""
     return connection.execute(select(func.max(events.c.seq))).scalar() or 0
-
-
-def read_events(ledger: Ledger, seqs: Iterable[int]) -> tuple[Event, ...]:
-    """The events with these ledger numbers, in ledger order; numbers nobody has are left out."""
-    with reading(ledger) as connection:
-        named = among(connection, events.c.seq, seqs)
-        query = select(events.c.schema_version, events.c.payload).where(named).order_by(events.c.seq)
-        return tuple(map(to_event, connection.execute(query)))
 
 
 def topic_counts(ledger: Ledger) -> pl.DataFrame:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from contracts.events import Rejection
 from ledger import intake
 from ledger.intake import IntakeCounts, read_rejections, record_intake
-from ledger.pools import newest_event, pending_events, read_events
+from ledger.pools import newest_event, pending_events
 from ledger.status import collecting, status
+from tests.ledger.reads import read_events
 
 
 def test_redelivered_event_never_counts_twice(ledger, make):
