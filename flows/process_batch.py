@@ -18,7 +18,7 @@ from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.watch import watched
 from ledger.claims import claim, release_lease, renew_lease
-from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError, UnreadableBatchError
+from ledger.errors import IllegalTransitionError, LeaseLostError, LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
@@ -33,18 +33,18 @@ RENEWALS = 3
 
 
 async def process(work: BatchWork) -> Outcome:
-    """Take a claimed batch to its end, whatever that is; broken off, it is given back."""
+    """Take a claimed batch to its end, whatever that is; broken off, by a fault of the ledger too, it is given back."""
     try:
         outcome = await processed(work)
         await artifacts.show_outcome(outcome)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, LedgerFaultError):
         give_back(work, current_runtime())
         raise
     return outcome
 
 
 async def processed(work: BatchWork) -> Outcome:
-    """The batch's road, and the settlement of what stopped it."""
+    """The batch's road, and the settlement of what stopped it. LedgerFaultError where nothing can be written down."""
     now_in = "validate context"
     try:
         async with kept_lease(work):
@@ -54,6 +54,8 @@ async def processed(work: BatchWork) -> Outcome:
                 context = await run_stage(stage, context)
             now_in = "broadcast"
             return await broadcast(context, work.lease, current_runtime())
+    except LedgerFaultError:
+        raise
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         return await settle_failure(work, now_in, error, current_runtime())
 
@@ -79,8 +81,8 @@ async def claimed(run: Runtime, claiming: Callable[..., BatchWork | None], *whic
 
 def give_back(work: BatchWork, run: Runtime) -> None:
     """Make a batch whose run is broken off READY again; what it has done by now is kept. Does not await."""
-    # Too late where the batch has just ended, or somebody else has it.
-    with suppress(LeaseLostError, IllegalTransitionError):
+    # Too late where the batch has just ended, or somebody else has it. Where the ledger fails, the lease runs out.
+    with suppress(LeaseLostError, IllegalTransitionError, LedgerFaultError):
         release_lease(run.ledger, work.batch.id, work.lease, reason="the run was stopped", now=run.clock())
 
 
@@ -175,7 +177,7 @@ async def _renew(work: BatchWork) -> None:
         until = run.clock() + run.settings.lease
         try:
             held = await asyncio.to_thread(renew_lease, run.ledger, [work.lease], until)
-        except DatabaseError:
+        except LedgerFaultError:
             if run.clock() >= held_until:
                 raise
             continue

@@ -1,6 +1,5 @@
 """Producing one item: generate, keep the draft, judge it, keep the verdict. The heart of every stage."""
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
@@ -118,8 +117,8 @@ async def _generate(spec: ItemSpec, who: Caller, producer: Producer) -> Contract
         prompt_version=spec.prompt.version,
         model=paid.reply.model,
     )
-    ledger, now = producer.calls.ledger, producer.calls.clock()
-    await asyncio.to_thread(store_draft, ledger, who.batch, draft, now, settle=paid.settlement)
+    calls = producer.calls
+    await calls.keep(store_draft, who.batch, draft, calls.clock(), settle=paid.settlement)
     return content
 
 
@@ -162,15 +161,12 @@ async def _record(
         if paid:
             await calls.reject(paid[0], verdict.reason)
         blank = _unscored_rows(verdict, producer)
-        await asyncio.to_thread(
-            store_verdict, calls.ledger, who.batch, spec.name, "unscored", blank, calls.clock()
-        )
+        await calls.keep(store_verdict, who.batch, spec.name, "unscored", blank, calls.clock())
         return
     outcome: StoredVerdict = "failed" if shortfalls(verdict, producer.rubric) else "passed"
     rows = _rows(verdict, producer, paid[0].reply.model)
-    await asyncio.to_thread(
+    await calls.keep(
         store_verdict,
-        calls.ledger,
         who.batch,
         spec.name,
         outcome,
