@@ -11,12 +11,12 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
-from flows.process_batch import claimed, give_back, run_batch
+from flows.process_batch import BENEATH, claimed, give_back, run_batch
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
 from ledger.due import count_ready
-from ledger.errors import LedgerFaultError, UnreadableBatchError
+from ledger.errors import UnreadableBatchError
 from tasks.outcome import Outcome, settle_failure
 from tasks.runtime import Runtime, runtime
 
@@ -78,9 +78,7 @@ async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
     run = tagged(work.batch.label, whole(work), whole(outcomes), return_state=True)
     state = await cast(Awaitable[State[None]], run)
     get_run_logger().info("%s: %s, %s", work.batch.label, state.name, state.message)
-    if state.is_failed() and isinstance(
-        fault := await state.aresult(raise_on_failure=False), LedgerFaultError
-    ):
+    if state.is_failed() and isinstance(fault := await state.aresult(raise_on_failure=False), BENEATH):
         raise fault
     return state
 

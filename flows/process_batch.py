@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -28,23 +30,34 @@ from tasks.runtime import Runtime, current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
 
+BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
+"""What fails beneath all batches alike, the ledger or Prefect's server, is the fault of none: each is given back."""
+
 RENEWALS = 3
 """How often a lease is renewed in the time it runs."""
 
 
 async def process(work: BatchWork) -> Outcome:
-    """Take a claimed batch to its end, whatever that is; broken off, by a fault of the ledger too, it is given back."""
+    """Take a claimed batch to its end, whatever that is; broken off, or with nothing to stand on, it is given back."""
     try:
         outcome = await processed(work)
-        await artifacts.show_outcome(outcome)
-    except (asyncio.CancelledError, LedgerFaultError):
+        await show(outcome)
+    except (asyncio.CancelledError, *BENEATH):
         give_back(work, current_runtime())
         raise
     return outcome
 
 
+async def show(outcome: Outcome) -> None:
+    """What came of a batch, in the UI. It is in the ledger by now: a server that is away misses it."""
+    try:
+        await artifacts.show_outcome(outcome)
+    except httpx.HTTPError as error:
+        get_run_logger().warning("cannot show what came of %s now: %s", outcome.batch.label, error)
+
+
 async def processed(work: BatchWork) -> Outcome:
-    """The batch's road, and the settlement of what stopped it. LedgerFaultError where nothing can be written down."""
+    """The batch's road, and the settlement of what stopped it; what is `BENEATH` it is raised."""
     now_in = "validate context"
     try:
         async with kept_lease(work):
@@ -54,7 +67,7 @@ async def processed(work: BatchWork) -> Outcome:
                 context = await run_stage(stage, context)
             now_in = "broadcast"
             return await broadcast(context, work.lease, current_runtime())
-    except LedgerFaultError:
+    except BENEATH:
         raise
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         return await settle_failure(work, now_in, error, current_runtime())
