@@ -16,7 +16,7 @@ def server_environment(home: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
-        # In memory, as is its default, a server that is started again forgets who holds slots, and nobody gets them back.
+        # In memory, the default, a server that is started again forgets who holds slots: nobody gets them back.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Lanes lease slots; a lease outlives a killed lane by a minute at most.
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEADLINE": "30",

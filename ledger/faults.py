@@ -18,16 +18,16 @@ class Fault(StrEnum):
     """What happened to the ledger, `{where}` and what to do."""
 
     FULL = (
-        "the disk of the ledger {where} is full ({said}); free some space and start again: "
-        "what was acknowledged is kept, and what was not done goes on from there"
+        "the disk of the ledger {where} is full ({said}); free some space: "
+        "what was acknowledged is kept, and the rest is done in the next round or run"
     )
     READ_ONLY = (
         "the ledger {where} cannot be written ({said}); check that you may write to it and that its disk or "
-        "database is not read-only, then start again: what it holds is unharmed"
+        "database is not read-only: what it holds is unharmed, and the rest is done in the next round or run"
     )
     LOCKED = (
         "the ledger {where} stayed locked by somebody else for longer than we wait ({said}); end what holds it, "
-        "an open transaction in a shell or a backup perhaps, then start again: nothing is lost"
+        "an open transaction in a shell or a backup perhaps: nothing is lost, the rest is done in the next round or run"
     )
     GONE = (
         "the ledger at {where} cannot be reached: {said}; "
@@ -61,7 +61,8 @@ def in_operators_words(where: str) -> Callable[[ExceptionContext], None]:
     """A listener to SQLAlchemy's `handle_error` that raises `LedgerFaultError` for what is a fault."""
 
     def listen(context: ExceptionContext) -> None:
-        fault = fault_of(context.original_exception)
+        # A connection that the pool tries before it hands it out is replaced by a fresh one.
+        fault = None if context.is_pre_ping else fault_of(context.original_exception)
         if fault is not None:
             said = " ".join(str(context.original_exception).split())
             raise LedgerFaultError(fault.format(where=where, said=said)) from context.original_exception

@@ -56,13 +56,13 @@ def told(error: Exception) -> str:
     if isinstance(error, httpx.HTTPError):
         # The model's errors are our own by now, and so are those of a start: what asks here is Prefect's client.
         return (
-            f"the Prefect server at {os.environ.get('PREFECT_API_URL')} does not answer ({error}); see that it runs, "
-            "then start again: what was in work has been given back, and nothing is paid twice"
+            f"the Prefect server at {os.environ.get('PREFECT_API_URL')} does not answer ({error}); see that it runs: "
+            "what was in work has been given back, is done in the next round or run, and nothing is paid twice"
         )
     if isinstance(error, OSError):
         return (
             f"{error.filename or 'a file'} cannot be used ({error.strerror}); free some space there, or see whose "
-            "it is, and start again: what was finished is kept"
+            "it is: what was finished is kept, and the rest is done in the next round or run"
         )
     return str(error)
 
