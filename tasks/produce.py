@@ -122,14 +122,21 @@ async def _generate(spec: ItemSpec, who: Caller, producer: Producer) -> Contract
     return content
 
 
-async def _parsed(spec: ItemSpec, paid: PaidReply, calls: PaidCalls) -> Contract:
+def read_output(output: type[Contract], text: str) -> Contract:
+    """What a model's text says, of the stage's type; ValueError with the reason for any other text."""
     try:
-        return spec.output.model_validate_json(paid.reply.text)
+        return output.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        reason = f"not a {spec.output.__name__}: {where}: {first['msg']}"
-        raise await calls.reject(paid, reason) from error
+        raise ValueError(f"not a {output.__name__}: {where}: {first['msg']}") from error
+
+
+async def _parsed(spec: ItemSpec, paid: PaidReply, calls: PaidCalls) -> Contract:
+    try:
+        return read_output(spec.output, paid.reply.text)
+    except ValueError as error:
+        raise await calls.reject(paid, str(error)) from error
 
 
 async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Producer) -> Verdict:

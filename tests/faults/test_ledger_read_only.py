@@ -79,7 +79,7 @@ def test_a_database_that_becomes_read_only_in_mid_work_ends_the_lane_and_kills_n
     promote(copied_postgres)
     assert world.rows("SELECT state FROM batches") == [("RUNNING",)]
     in_doubt = calls_in_doubt(world.ledger)
-    assert [call.item for call in in_doubt] == ["solution.1.action_plan"]
+    assert [call.item for call in in_doubt] == ["solutions.1.action_plan"]
     clock.advance(minutes=10)
     assert world.run(form_batches, process_ready_batches).message == "1 DONE"
     kept = world.rows(
