@@ -17,6 +17,11 @@ TEXTS = [
 ]
 
 
+def lane():
+    """The lane, ending as a state."""
+    return process_ready_batches(return_state=True)
+
+
 def administer(url, *statements):
     """Change a PostgreSQL database from its server's own."""
     base, _, name = url.partition("?")[0].rpartition("/")
@@ -81,11 +86,9 @@ def test_a_database_that_becomes_read_only_in_mid_work_ends_the_lane_and_kills_n
     in_doubt = calls_in_doubt(world.ledger)
     assert [call.item for call in in_doubt] == ["solutions.1.action_plan"]
     clock.advance(minutes=10)
-    assert world.run(form_batches, process_ready_batches).message == "1 DONE"
-    kept = world.rows(
-        "SELECT count(*), count(DISTINCT request_hash || purpose) FROM model_calls WHERE state = 'SUCCEEDED'"
-    )
-    assert kept[0][0] == kept[0][1] == sum(world.offline.counts.values()) - len(in_doubt)
+    assert world.run(form_batches, lane).message == "1 DONE"
+    kept = world.rows("SELECT item, purpose, request_hash FROM model_calls WHERE state = 'SUCCEEDED'")
+    assert len(kept) == len(set(kept)) == sum(world.offline.counts.values()) - len(in_doubt)
     assert world.rows("SELECT DISTINCT state FROM outbox") == [("PUBLISHED",)]
 
 
