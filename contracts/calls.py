@@ -3,7 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from contracts.base import Contract
 
@@ -48,13 +50,17 @@ class CallIdentity(Contract):
     started_at: datetime
 
 
+Tokens = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""As many as a ledger's column holds; more, or fewer than none, is no count that a provider means."""
+
+
 class Usage(Contract):
     """Tokens as the provider reports them; the four kinds are disjoint and priced apart."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_write_tokens: int = 0
-    cache_read_tokens: int = 0
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    cache_write_tokens: Tokens = 0
+    cache_read_tokens: Tokens = 0
 
 
 class Reply(Contract):

@@ -6,17 +6,27 @@ and keep optional fields out. `Evidence` ties every claim to an event by its num
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.base import Contract
 
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _keepable(number: int) -> int:
+    if abs(number) >= 2**53:
+        raise ValueError("a number of more than 15 digits is none that JSON keeps")
+    return number
+
+
+# Validators, not bounds of the schema: the schema is part of every request, and there they would be noise.
+Whole = Annotated[int, AfterValidator(_keepable)]
+
+
 class Evidence(Contract):
     """One event's own words."""
 
-    event: int = Field(description="The event's number n in the list of events")
+    event: Whole = Field(description="The event's number n in the list of events")
     quote: Text = Field(description="Words copied from that event, at most 200 characters")
 
 
@@ -26,7 +36,7 @@ class Insight(Contract):
     title: Text
     finding: Text = Field(description="What the events show, with counts")
     severity: Literal["high", "medium", "low"]
-    affected_events: int = Field(description="How many of the events show it")
+    affected_events: Whole = Field(description="How many of the events show it")
     evidence: tuple[Evidence, ...] = Field(min_length=1)
 
 
@@ -91,7 +101,7 @@ class Metric(Contract):
     """A figure taken from the events."""
 
     name: Text
-    value: float
+    value: float = Field(allow_inf_nan=False)
     unit: Text
 
 

@@ -16,6 +16,8 @@ def server_environment(home: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+        # In memory, the default, a server that is started again forgets who holds slots: nobody gets them back.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Lanes lease slots; a lease outlives a killed lane by a minute at most.
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEADLINE": "30",
     }
@@ -30,6 +32,8 @@ def client_environment(home: Path, api_url: str) -> dict[str, str]:
         # Our own console output says what happens; the runs' logs are in the UI.
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        # While its server is away Prefect prints every event it cannot send, a page each.
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         # A line for every task run that ended well says nothing and costs a row; the lane logs one a batch.
         "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

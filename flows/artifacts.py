@@ -93,7 +93,7 @@ class ProgressBar:
 
     async def show(self, done: int, total: int, now: datetime) -> None:
         """Move the bar to `done` of `total` batches; the end is always shown."""
-        if done < total and now - self.moved_at < PROGRESS_EVERY:
+        if done < total and timedelta() <= now - self.moved_at < PROGRESS_EVERY:
             return
         self.moved_at = now
         await aupdate_progress_artifact(

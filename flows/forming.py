@@ -114,7 +114,8 @@ async def form_meanwhile(watch: Watch, run: Runtime) -> None:
     Without it what is urgent would wait for everything that was ready before it.
     """
     now = run.clock()
-    if watch.looked_at is not None and now - watch.looked_at < LOOK_EVERY:
+    # A clock that was set back is no reason to look away until it has caught up.
+    if watch.looked_at is not None and timedelta() <= now - watch.looked_at < LOOK_EVERY:
         return
     watch.looked_at = now
     if await is_due(watch, run):

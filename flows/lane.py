@@ -11,7 +11,7 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
-from flows.process_batch import claimed, give_back, run_batch
+from flows.process_batch import BENEATH, claimed, give_back, run_batch
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
@@ -44,6 +44,7 @@ async def process_ready_batches() -> State[None]:
                     running, timeout=LOOK_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
                 )
                 for batch in ended:
+                    batch.result()
                     del running[batch]
                 await form_meanwhile(watch, run)
                 await start_batches(running, outcomes, run)
@@ -72,11 +73,13 @@ async def break_off(running: Running, run: Runtime) -> None:
 
 
 async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
-    """A claimed batch as a task run; its failure is a state, not an exception that would end the lane."""
+    """A claimed batch as a task run; its failure is a state. What would end all others too ends the lane."""
     tagged = run_batch.with_options(tags=tags_of(work.batch))
     run = tagged(work.batch.label, whole(work), whole(outcomes), return_state=True)
     state = await cast(Awaitable[State[None]], run)
     get_run_logger().info("%s: %s, %s", work.batch.label, state.name, state.message)
+    if state.is_failed() and isinstance(fault := await state.aresult(raise_on_failure=False), BENEATH):
+        raise fault
     return state
 
 

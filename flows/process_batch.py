@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -18,7 +20,7 @@ from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.watch import watched
 from ledger.claims import claim, release_lease, renew_lease
-from ledger.errors import DatabaseError, IllegalTransitionError, LeaseLostError, UnreadableBatchError
+from ledger.errors import IllegalTransitionError, LeaseLostError, LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
@@ -28,23 +30,34 @@ from tasks.runtime import Runtime, current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
 
+BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
+"""What fails beneath all batches alike, the ledger or Prefect's server, is the fault of none: each is given back."""
+
 RENEWALS = 3
 """How often a lease is renewed in the time it runs."""
 
 
 async def process(work: BatchWork) -> Outcome:
-    """Take a claimed batch to its end, whatever that is; broken off, it is given back."""
+    """Take a claimed batch to its end, whatever that is; broken off, or with nothing to stand on, it is given back."""
     try:
         outcome = await processed(work)
-        await artifacts.show_outcome(outcome)
-    except asyncio.CancelledError:
+        await show(outcome)
+    except (asyncio.CancelledError, *BENEATH):
         give_back(work, current_runtime())
         raise
     return outcome
 
 
+async def show(outcome: Outcome) -> None:
+    """What came of a batch, in the UI. It is in the ledger by now: a server that is away misses it."""
+    try:
+        await artifacts.show_outcome(outcome)
+    except httpx.HTTPError as error:
+        get_run_logger().warning("cannot show what came of %s now: %s", outcome.batch.label, error)
+
+
 async def processed(work: BatchWork) -> Outcome:
-    """The batch's road, and the settlement of what stopped it."""
+    """The batch's road, and the settlement of what stopped it; what is `BENEATH` it is raised."""
     now_in = "validate context"
     try:
         async with kept_lease(work):
@@ -54,6 +67,8 @@ async def processed(work: BatchWork) -> Outcome:
                 context = await run_stage(stage, context)
             now_in = "broadcast"
             return await broadcast(context, work.lease, current_runtime())
+    except BENEATH:
+        raise
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         return await settle_failure(work, now_in, error, current_runtime())
 
@@ -79,8 +94,8 @@ async def claimed(run: Runtime, claiming: Callable[..., BatchWork | None], *whic
 
 def give_back(work: BatchWork, run: Runtime) -> None:
     """Make a batch whose run is broken off READY again; what it has done by now is kept. Does not await."""
-    # Too late where the batch has just ended, or somebody else has it.
-    with suppress(LeaseLostError, IllegalTransitionError):
+    # Too late where the batch has just ended, or somebody else has it. Where the ledger fails, the lease runs out.
+    with suppress(LeaseLostError, IllegalTransitionError, LedgerFaultError):
         release_lease(run.ledger, work.batch.id, work.lease, reason="the run was stopped", now=run.clock())
 
 
@@ -175,7 +190,7 @@ async def _renew(work: BatchWork) -> None:
         until = run.clock() + run.settings.lease
         try:
             held = await asyncio.to_thread(renew_lease, run.ledger, [work.lease], until)
-        except DatabaseError:
+        except LedgerFaultError:
             if run.clock() >= held_until:
                 raise
             continue

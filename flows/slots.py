@@ -1,11 +1,12 @@
 """The cost throttle: a lease on the model's requests in flight, shared by every process through Prefect."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
+import httpx
 from prefect.client.orchestration import get_client
-from prefect.concurrency.asyncio import concurrency
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.exceptions import ObjectNotFound
 
 from tasks.runtime import Runtime
@@ -22,11 +23,24 @@ async def model_slots(run: Runtime) -> AsyncIterator[None]:
     """
     wanted = run.settings.model_requests_in_flight
     allowed = min(wanted, max(1, await limit_or(wanted)))
-    async with (
-        concurrency(MODEL_LIMIT, occupy=allowed, strict=True),
-        run.calls.client.held_back(wanted - allowed),
-    ):
+    # A lease that cannot be renewed because the server is away for minutes breaks off no call that is paid for.
+    slots = concurrency(MODEL_LIMIT, occupy=allowed, strict=True, raise_on_lease_renewal_failure=False)
+    async with AsyncExitStack() as held:
+        with _what_the_server_said():
+            await held.enter_async_context(slots)
+        await held.enter_async_context(run.calls.client.held_back(wanted - allowed))
         yield
+
+
+@contextmanager
+def _what_the_server_said() -> Iterator[None]:
+    """A server that is away is an error of HTTP here as everywhere; Prefect wraps it."""
+    try:
+        yield
+    except ConcurrencySlotAcquisitionError as error:
+        if isinstance(error.__cause__, httpx.HTTPError):
+            raise error.__cause__ from None
+        raise
 
 
 async def limit_or(default: int) -> int:

@@ -15,7 +15,7 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
 from flows.switches import VARIABLE, sync_switches
-from ledger.errors import DatabaseError
+from ledger.errors import LedgerFaultError
 from ledger.mirrors import hold_mirror, leave_mirror
 from ledger.signals import Signal, forget_signals, take_signals
 from tasks.runtime import Runtime
@@ -55,7 +55,7 @@ async def _watch(run: Runtime) -> None:
         while True:
             try:
                 await look(client, run)
-            except (httpx.HTTPError, PrefectException, DatabaseError) as error:
+            except (httpx.HTTPError, PrefectException, LedgerFaultError) as error:
                 get_logger("penstock").warning("cannot look after the kill switches now: %s", error)
             await asyncio.sleep(EVERY.total_seconds())
 

@@ -63,7 +63,8 @@ def check_call(connection: Connection, identity: CallIdentity, rules: CallRules)
 
 
 def _has_budget(connection: Connection, model: str, budget: RetryBudget, now: datetime) -> bool:
-    begun = model_calls.c.started_at > now - budget.window
+    # What a clock that was set back puts into the future counts for nobody.
+    begun = (model_calls.c.started_at > now - budget.window) & (model_calls.c.started_at <= now)
     query = select(func.count(), func.count().filter(model_calls.c.attempt > 1)).where(
         begun, model_calls.c.model == model
     )

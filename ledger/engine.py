@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from ledger.errors import LedgerUnavailableError
+from ledger.faults import Fault, in_operators_words
 from ledger.schema import bring_up_to_date
 
 Ledger = Engine
@@ -24,7 +26,6 @@ WRITE: Final = "ledger_write"
 # Pages of 16 KB halve the time of bulk intake: fewer system calls for the same rows. They take effect only when
 # the file is made. A checkpoint every 64 MB instead of every 4 writes a busy index page once, not sixteen times.
 PRAGMAS: Final = (
-    "busy_timeout=30000",
     "page_size=16384",
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -33,6 +34,12 @@ PRAGMAS: Final = (
     "wal_autocheckpoint=4096",
     "temp_store=MEMORY",
 )
+LOCK_PATIENCE_S: Final = 60
+"""How long a statement waits for a lock of somebody else, a backup perhaps, before it is an error.
+
+Twice the half minute that work has to outlast, and half of the shortest usual lease. Another patience stands in the
+address: `?timeout=5` for SQLite, `?options=-c%20lock_timeout%3D5s` for PostgreSQL.
+"""
 CONNECT_TIMEOUT_S: Final = 10
 PATIENCE_S: Final = 5
 
@@ -48,6 +55,7 @@ def open_ledger(url: str) -> Ledger:
     """
     address = _address(url)
     ledger = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
+    event.listen(ledger, "handle_error", in_operators_words(_public(address)))
     try:
         bring_up_to_date(ledger, WRITE)
     except DBAPIError as error:
@@ -92,7 +100,9 @@ def _sqlite(address: URL) -> Ledger:
             f"the folder of the ledger {_public(address)} cannot be made ({error.strerror}); "
             "check the path and its permissions"
         ) from error
-    ledger = create_engine(address, pool_size=8, max_overflow=56)
+    # The driver's own name for SQLite's busy timeout.
+    arguments = {} if "timeout" in address.query else {"timeout": LOCK_PATIENCE_S}
+    ledger = create_engine(address, pool_size=8, max_overflow=56, connect_args=arguments)
     event.listen(ledger, "connect", _prepare_sqlite)
     event.listen(ledger, "begin", _begin_sqlite)
     return ledger
@@ -131,7 +141,16 @@ def _postgresql(address: URL) -> Ledger:
     arguments: dict[str, Any] = {}
     if "connect_timeout" not in address.query:
         arguments["connect_timeout"] = CONNECT_TIMEOUT_S
-    return create_engine(address, pool_size=8, max_overflow=56, pool_pre_ping=True, connect_args=arguments)
+    ledger = create_engine(address, pool_size=8, max_overflow=56, pool_pre_ping=True, connect_args=arguments)
+    if "lock_timeout" not in str(address.query.get("options", "")):
+        event.listen(ledger, "connect", _bound_waiting)
+    return ledger
+
+
+def _bound_waiting(connection: DBAPIConnection, _record: object) -> None:
+    """PostgreSQL would wait for a lock without end. Not as a startup option: poolers refuse those."""
+    connection.cursor().execute(f"SET lock_timeout = '{LOCK_PATIENCE_S}s'")
+    connection.commit()
 
 
 def _public(address: URL) -> str:
@@ -148,8 +167,4 @@ def _public(address: URL) -> str:
 
 
 def _unavailable(address: URL, error: DBAPIError) -> str:
-    reason = " ".join(str(error.orig).split())
-    return (
-        f"the ledger at {_public(address)} cannot be opened: {reason}; "
-        "check that the database runs, that the address is right and that you may write to it"
-    )
+    return Fault.GONE.format(where=_public(address), said=" ".join(str(error.orig).split()))

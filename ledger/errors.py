@@ -1,12 +1,7 @@
 """What can go wrong with a ledger, each with what to do about it."""
 
-from sqlalchemy.exc import OperationalError
-
 from contracts.batches import BatchWork
 from contracts.errors import OperatorError
-
-DatabaseError = OperationalError
-"""What any function of the ledger raises when the database fails beneath it: locked, full, gone."""
 
 
 class LedgerError(OperatorError):
@@ -15,6 +10,10 @@ class LedgerError(OperatorError):
 
 class LedgerUnavailableError(LedgerError):
     """The database cannot be reached or opened; the message is one line and holds no password."""
+
+
+class LedgerFaultError(LedgerUnavailableError):
+    """The database failed beneath a function of the ledger: full, read-only, locked, gone. Nothing was written."""
 
 
 class NewerLedgerError(LedgerError):

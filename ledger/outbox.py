@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 
 from contracts.deliverables import Deliverable
 from ledger.control_tables import pauses
@@ -79,6 +79,22 @@ def has_messages(ledger: Ledger, now: datetime) -> bool:
     query = select(outbox.c.id).join_from(outbox, deliverables, outbox.c.deliverable_id == deliverables.c.id)
     with reading(ledger) as connection:
         return connection.execute(query.where(*_due(now)).limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Messages that failed and are tried again by themselves: how many, and what was said last."""
+
+    count: int
+    error: str | None
+
+
+def undelivered(ledger: Ledger) -> Undelivered:
+    """The messages whose latest attempt failed; what was given up is a dead letter instead."""
+    failed = (outbox.c.state == PENDING) & outbox.c.last_error.is_not(None)
+    query = select(func.count(), func.max(outbox.c.last_error)).where(failed)
+    with reading(ledger) as connection:
+        return Undelivered(*connection.execute(query).one())
 
 
 def mark_published(ledger: Ledger, ids: Iterable[int], now: datetime) -> None:

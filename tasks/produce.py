@@ -1,6 +1,5 @@
 """Producing one item: generate, keep the draft, judge it, keep the verdict. The heart of every stage."""
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -124,19 +123,26 @@ async def _generate(spec: ItemSpec, who: Caller, producer: Producer) -> Contract
         prompt_version=spec.prompt.version,
         model=paid.reply.model,
     )
-    ledger, now = producer.calls.ledger, producer.calls.clock()
-    await asyncio.to_thread(store_draft, ledger, who.batch, draft, now, settle=paid.settlement)
+    calls = producer.calls
+    await calls.keep(store_draft, who.batch, draft, calls.clock(), settle=paid.settlement)
     return content
+
+
+def read_output(output: type[Contract], text: str) -> Contract:
+    """What a model's text says, of the stage's type; ValueError with the reason for any other text."""
+    try:
+        return output.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the answer"
+        raise ValueError(f"not a {output.__name__}: {where}: {first['msg']}") from error
 
 
 async def _parsed(spec: ItemSpec, paid: PaidReply, calls: PaidCalls) -> Contract:
     try:
-        return spec.output.model_validate_json(paid.reply.text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        reason = f"not a {spec.output.__name__}: {where}: {first['msg']}"
-        raise await calls.reject(paid, reason) from error
+        return read_output(spec.output, paid.reply.text)
+    except ValueError as error:
+        raise await calls.reject(paid, str(error)) from error
 
 
 async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Producer) -> Verdict:
@@ -171,15 +177,12 @@ async def _record(
         if paid:
             await calls.reject(paid[0], verdict.reason)
         blank = _unscored_rows(verdict, producer)
-        await asyncio.to_thread(
-            store_verdict, calls.ledger, who.batch, spec.name, "unscored", blank, calls.clock()
-        )
+        await calls.keep(store_verdict, who.batch, spec.name, "unscored", blank, calls.clock())
         return
     outcome: StoredVerdict = "failed" if shortfalls(verdict, producer.rubric) else "passed"
     rows = _rows(verdict, producer, paid[0].reply.model)
-    await asyncio.to_thread(
+    await calls.keep(
         store_verdict,
-        calls.ledger,
         who.batch,
         spec.name,
         outcome,

@@ -32,6 +32,8 @@ from ledger.pools import newest_event  # noqa: E402
 hypothesis.settings.register_profile("penstock", deadline=None)
 hypothesis.settings.load_profile("penstock")
 
+pytest_plugins = ("tests.commands", "tests.worlds")
+
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ app = typer.Typer(
     help="Events in, judged deliverables out: batches events by priority, tenant and user, runs them through "
     "model calls, and lets nothing leave unjudged.",
     epilog="Exit codes: 0 done; 1 done, but something needs attention; 2 wrong use or settings; 3 a service, the "
-    "database or the model is out of reach; 70 a fault of Penstock's own, with a log; 130 stopped.",
+    "database, a disk or the model is out of reach; 70 a fault of Penstock's own, with a log; 130 stopped.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

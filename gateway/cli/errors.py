@@ -1,5 +1,6 @@
 """What went wrong, as one line and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
@@ -18,7 +19,7 @@ class ExitCode(IntEnum):
     WRONG_USE = 2
     """Wrong use or settings: correct the command, a file it names or a setting."""
     OUT_OF_REACH = 3
-    """A service, the database or the model is out of reach."""
+    """A service, the database, the disk or the model is out of reach."""
     UNEXPECTED = 70
     """A fault of Penstock's own."""
     INTERRUPTED = 130
@@ -43,9 +44,31 @@ def explain(error: Exception) -> NoReturn:
     """End with what `error` tells an operator; what no operator can know goes into a log file."""
     code = exit_code(error)
     if code is not ExitCode.UNEXPECTED:
-        fail(str(error), code)
+        fail(told(error), code)
     name, first = type(error).__name__, (str(error).strip().splitlines() or ["no message"])[0]
     fail(f"unexpected {name}: {first} ({_logged(error)})", code)
+
+
+def told(error: Exception) -> str:
+    """What an error that is no fault of ours tells an operator."""
+    import httpx
+
+    if isinstance(error, httpx.HTTPError):
+        # The model's errors are our own by now, and so are those of a start: what asks here is Prefect's client.
+        return (
+            f"the Prefect server at {os.environ.get('PREFECT_API_URL')} does not answer ({error}); see that it runs: "
+            "what was in work has been given back, is done in the next round or run, and nothing is paid twice"
+        )
+    if isinstance(error, OSError):
+        return (
+            f"{error.filename or 'a file'} cannot be used ({error.strerror}); free some space there, or see whose "
+            "it is: what was finished is kept, and the rest is done in the next round or run"
+        )
+    return str(error)
+
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What an operating system says of a disk that is full or may not be written."""
 
 
 def exit_code(error: Exception) -> ExitCode:
@@ -57,8 +80,10 @@ def exit_code(error: Exception) -> ExitCode:
     from ledger.errors import LedgerUnavailableError, NewerLedgerError
 
     if isinstance(
-        error, (OutOfReachError, ServiceError, LedgerUnavailableError, NewerLedgerError, httpx.TransportError)
+        error, (OutOfReachError, ServiceError, LedgerUnavailableError, NewerLedgerError, httpx.HTTPError)
     ):
+        return ExitCode.OUT_OF_REACH
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return ExitCode.OUT_OF_REACH
     if isinstance(error, OperatorError):
         return ExitCode.WRONG_USE

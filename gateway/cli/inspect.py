@@ -10,11 +10,12 @@ from contracts.batches import Batch, BatchState
 from contracts.events import Rejection
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, out, print_json, print_table, usd
-from gateway.cli.summary import print_summary
+from gateway.cli.summary import print_summary, print_undelivered
 from ledger.batches import list_batches
 from ledger.breakers import Breaker, read_breakers
 from ledger.costs import costs
 from ledger.intake import read_rejections
+from ledger.outbox import undelivered
 from ledger.pauses import Pause, read_pauses
 from ledger.status import collecting, status
 from tasks.settings import load_settings
@@ -29,6 +30,8 @@ def show_status(*, as_json: bool) -> None:
     """The whole installation in one view."""
     with ledger_of(load_settings()) as ledger:
         now, breakers, pauses = status(ledger), read_breakers(ledger), read_pauses(ledger)
+        failed = undelivered(ledger)
+        now |= {"undelivered": failed.count}
         if as_json:
             print_json(now | {"breakers": [*map(asdict, breakers)], "paused": [*map(_paused, pauses)]})
             return
@@ -40,6 +43,7 @@ def show_status(*, as_json: bool) -> None:
     print_controls(breakers, pauses)
     if waiting:
         out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
+    print_undelivered(failed)
     _print_batches(latest)
     _print_stopped(stopped)
     _print_rejections(rejected)

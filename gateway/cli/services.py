@@ -5,6 +5,7 @@ from threading import Event
 
 from deployments.services import Service, stop_services, ui_url
 from gateway.cli.interrupt import Work, run_until_stopped
+from gateway.cli.outages import Outages
 from gateway.cli.output import err, print_json, print_lines
 from gateway.cli.start import prepared, start_services
 from tasks.runtime import runtime
@@ -58,21 +59,25 @@ class _Stopping:
 
 
 async def _work_until(stop: Event, settings: Settings) -> None:
-    """Look for work every second; at the end, all that the server is to know has reached it."""
+    """Look for work every second, through outages; at the end, all that the server is to know has reached it."""
     from deployments.installed import ensure_installed
     from deployments.sent import all_sent
     from flows.forming import Watch
     from flows.rounds import has_work, work
     from flows.watch import watched
 
-    await prepared(ensure_installed(settings))
     watch = Watch()
+
+    async def round_of_work() -> None:
+        if await has_work(watch):
+            await work(until_idle=True)
+
+    await prepared(ensure_installed(settings))
+    outages = Outages(PAUSE_S)
     try:
         async with runtime(stop=stop) as run, watched(run):
             while not stop.is_set():
-                if await has_work(watch):
-                    await work(until_idle=True)
-                await asyncio.sleep(PAUSE_S)
+                await outages.outlasted(round_of_work, stop)
     finally:
         await all_sent()
 

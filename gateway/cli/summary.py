@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.cli.output import counted, print_pairs, usd
+from gateway.cli.output import counted, out, print_pairs, usd
+from ledger.outbox import Undelivered
 
 
 def print_summary(title: str, done: dict[str, Any]) -> None:
@@ -23,6 +24,16 @@ def print_summary(title: str, done: dict[str, Any]) -> None:
         }
         | ({"Wall time": f"{done['wall_s']:.1f} s"} if "wall_s" in done else {}),
     )
+
+
+def print_undelivered(failed: Undelivered) -> None:
+    """Say that deliverables could not leave, why, and that nobody has to send them."""
+    if failed.count:
+        out.print(
+            f"\n{failed.count:,} deliverables could not be delivered yet ({failed.error}); they are kept and tried "
+            "again by themselves while `penstock up` or `penstock run` works.",
+            markup=False,
+        )
 
 
 def _urgent_first(by_level: dict[str, int]) -> dict[str, int]:

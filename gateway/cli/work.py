@@ -10,7 +10,8 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import out, print_json
 from gateway.cli.progress import watch
 from gateway.cli.start import prepared, start_services
-from gateway.cli.summary import print_summary
+from gateway.cli.summary import print_summary, print_undelivered
+from ledger.outbox import undelivered
 from ledger.status import collecting, status
 from tasks.runtime import utc_now
 from tasks.settings import Settings
@@ -29,8 +30,8 @@ def run_work(*, until_idle: bool, flush: bool, as_json: bool) -> None:
 
 
 def end_with_attention(done: dict[str, Any]) -> None:
-    """Exit with code 1 where somebody has to look: batches that are dead, or held because a judge is out."""
-    if done["batches"]["by_state"].keys() & {"DEAD", "HELD"}:
+    """Exit with code 1 where somebody has to look: batches dead or held, deliverables that could not leave."""
+    if done["undelivered"] or done["batches"]["by_state"].keys() & {"DEAD", "HELD"}:
         raise SystemExit(int(ExitCode.ATTENTION))
 
 
@@ -53,16 +54,17 @@ def work_with_progress(settings: Settings, *, until_idle: bool, flush: bool) -> 
 
     run_until_stopped(all_of_it())
     with ledger_of(settings) as ledger:
-        done = status(ledger, since=started_at)
+        done = status(ledger, since=started_at) | {"undelivered": undelivered(ledger).count}
     return {**done, "wall_s": round(time.monotonic() - started, 2)}
 
 
 def _print_left(settings: Settings, done: dict[str, Any]) -> None:
     """What this run did not do, and how to go about it."""
     with ledger_of(settings) as ledger:
-        waiting = collecting(ledger)
+        waiting, failed = collecting(ledger), undelivered(ledger)
     if waiting:
         out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
+    print_undelivered(failed)
     print_stopped(done, *STOPPED)
 
 

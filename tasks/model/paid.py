@@ -7,14 +7,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Concatenate, ParamSpec
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
 from ledger.call_rules import DEFAULT_RULES, CallRules
 from ledger.engine import Ledger
+from ledger.errors import LedgerFaultError
 from ledger.work import begin_call, settle_call
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
+
+P = ParamSpec("P")
 
 JITTER = 0.2
 
@@ -91,17 +95,19 @@ class PaidCalls:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
             CallHeldError: a pause, an open breaker or a spent retry budget stands in its way.
         """
-        attempts = AsyncRetrying(
-            retry=retry_if_exception(_is_transient),
+        async for attempt in self._attempts(_is_transient):
+            with attempt:
+                return await self._attempt(who, question, attempt.retry_state.attempt_number)
+        raise AssertionError("tenacity ends with an answer or an error")
+
+    def _attempts(self, may_pass: Callable[[BaseException], bool]) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(may_pass),
             stop=stop_after_attempt(len(self.retry.delays_s) + 1),
             wait=self.retry.wait,
             sleep=self.retry.sleep,
             reraise=True,
         )
-        async for attempt in attempts:
-            with attempt:
-                return await self._attempt(who, question, attempt.retry_state.attempt_number)
-        raise AssertionError("tenacity ends with an answer or an error")
 
     async def _attempt(self, who: Caller, question: Question, number: int) -> PaidReply:
         # What waits for its turn is not yet on record: every call that is has left, and may have been paid for.
@@ -117,6 +123,16 @@ class PaidCalls:
                 await self._settle(call_id, error.failure)
                 raise
             return PaidReply(call_id, reply)
+
+    async def keep(
+        self, write: Callable[Concatenate[Ledger, P], None], *args: P.args, **kw: P.kwargs
+    ) -> None:
+        """Write down what was paid for. A ledger that fails is asked again, as a model is: what is lost is paid twice.
+
+        Raises:
+            LedgerFaultError: it failed each time. The call stays in doubt.
+        """
+        await self._attempts(_is_fault)(asyncio.to_thread, write, self.ledger, *args, **kw)
 
     async def settle(self, paid: PaidReply) -> None:
         """Settle an answer that has no other row to be written with it."""
@@ -138,7 +154,7 @@ class PaidCalls:
         return ModelCallError(failure)
 
     async def _settle(self, call_id: str, outcome: Reply | CallFailure) -> None:
-        await asyncio.to_thread(settle_call, self.ledger, call_id, outcome, self.clock(), self.rules)
+        await self.keep(settle_call, call_id, outcome, self.clock(), self.rules)
 
     def _identity(self, call_id: str, who: Caller, question: Question, number: int) -> CallIdentity:
         return CallIdentity(
@@ -158,6 +174,10 @@ class PaidCalls:
             attempt=number,
             started_at=self.clock(),
         )
+
+
+def _is_fault(error: BaseException) -> bool:
+    return isinstance(error, LedgerFaultError)
 
 
 def _is_transient(error: BaseException) -> bool:

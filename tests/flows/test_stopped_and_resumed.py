@@ -7,6 +7,7 @@ from contextvars import copy_context
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.batches import BatchState, Scope
 from contracts.events import Priority
@@ -18,7 +19,8 @@ from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
 from ledger.due import release_due
-from ledger.errors import DatabaseError, LeaseLostError
+from ledger.errors import LeaseLostError, LedgerFaultError
+from ledger.sql import writing
 from ledger.work import calls_in_doubt, read_items
 from tasks.runtime import runtime
 
@@ -308,22 +310,18 @@ def test_a_lease_outlives_a_ledger_that_fails_for_a_moment(make_world, fill):
     """A renewal that the database refuses is asked again; one that it refuses until the lease is over ends the work."""
     world = make_world()
     work = fill.claimed(world.ledger, TEXTS)
-    often = world.settings.model_copy(update={"lease_s": 0.03})
-
-    def rename(old, new):
-        with world.ledger.begin() as connection:
-            connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+    impatient = f"{world.settings.ledger_url}?timeout=0.01"
+    often = world.settings.model_copy(update={"lease_s": 0.03, "database_url": SecretStr(impatient)})
 
     async def working():
         async with runtime(often, clock=world.clock), kept_lease(work):
-            rename("batches", "gone")
-            await asyncio.sleep(0.1)  # several renewals fail, in no time by the clock they go by
-            world.clock.advance(hours=1)
-            await asyncio.Event().wait()
+            with writing(world.ledger):
+                await asyncio.sleep(0.1)  # several renewals fail, in no time by the clock they go by
+                world.clock.advance(hours=1)
+                await asyncio.Event().wait()
 
-    with pytest.raises(DatabaseError, match="batches"):
+    with pytest.raises(LedgerFaultError, match="locked"):
         asyncio.run(working())
-    rename("gone", "batches")
 
 
 def test_what_comes_while_a_lane_is_at_work_does_not_wait_for_its_end(make_world, fill):

@@ -1,0 +1,136 @@
+"""The command line as its user has it: real processes with a clean environment and a home of their own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+PENSTOCK = Path(sys.executable).with_name("penstock")
+TIMEOUT_S = 300
+FEW = {"PENSTOCK_SOLUTION_FORMS": '["action_plan"]', "PENSTOCK_AUDIENCES": '["admin"]'}
+"""As many calls as it takes to go through every stage."""
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`penstock` in an environment of its own."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def given(self, **environment) -> "Cli":
+        """The same with other settings; None takes one away."""
+        merged = self.environment | environment
+        return replace(self, environment={name: value for name, value in merged.items() if value is not None})
+
+    @property
+    def everything(self) -> dict[str, str]:
+        """What the process sees: nothing of the tester's own settings."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("PATH", "HOME", "LANG", "COV"))
+        }
+        return kept | {"PENSTOCK_HOME": str(self.home), "COLUMNS": "80"} | self.environment
+
+    def __call__(self, *arguments, stdin="", code=None) -> subprocess.CompletedProcess:
+        """Run a command to its end; with `code`, that must be its exit code."""
+        done = subprocess.run(
+            [PENSTOCK, *arguments],
+            input=stdin,
+            env=self.everything,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments, stdin="", code=0):
+        """What a command prints with --json, which is nothing else."""
+        return json.loads(self(*arguments, "--json", stdin=stdin, code=code).stdout)
+
+    def complaint(self, *arguments, code, stdin="") -> str:
+        """The one line that a command which could do nothing says on standard error."""
+        done = self(*arguments, stdin=stdin, code=code)
+        assert done.stdout == ""
+        lines = done.stderr.splitlines()
+        said = [line for line in lines if line.startswith("penstock: ")]
+        assert len(said) == 1, done.stderr
+        assert lines[-1] == said[0]
+        return said[0]
+
+    def start(self, *arguments) -> subprocess.Popen:
+        """Start a command that the test will stop."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+        return subprocess.Popen([PENSTOCK, *arguments], env=self.everything, text=True, **pipes)
+
+
+def _lines_of(tenant, count, *, text="The phone line was busy and nobody called back", **fields) -> str:
+    """NDJSON with `count` events of a tenant."""
+    given = {"source": "test", "type": "feedback.submitted", "priority": "HIGH", "tenant": tenant} | fields
+    events = (
+        given | {"id": f"{tenant}-{n}", "data": {"rating": 4, "comment": f"{text}, {n}."}}
+        for n in range(count)
+    )
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+@pytest.fixture(scope="session")
+def lines_of():
+    """A maker of NDJSON: `lines_of(tenant, count, **fields)`."""
+    return _lines_of
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Wait for what another process does: `wait_until(condition, what)`."""
+    return _wait_until
+
+
+def _wait_until(condition, what):
+    """Return once `condition()` holds; fail when it does not come to that."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"gave up waiting until {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def prefect_url(prefect_home) -> str:
+    """The API of the session's Prefect server."""
+    return json.loads((prefect_home / "services" / "prefect.json").read_text())["url"]
+
+
+@pytest.fixture(scope="session")
+def cli_at() -> type[Cli]:
+    """Makes a `penstock` for a home, for modules that keep one."""
+    return Cli
+
+
+@pytest.fixture
+def bare(tmp_path) -> Cli:
+    """`penstock` with a fresh home and no setting at all."""
+    return Cli(tmp_path / "home")
+
+
+@pytest.fixture
+def cli(bare, prefect_url, offline) -> Cli:
+    """`penstock` with a fresh home, the session's Prefect server and the test's offline model."""
+    return bare.given(PREFECT_API_URL=prefect_url, PENSTOCK_OFFLINE_URL=offline.url, **FEW)
+
+
+@pytest.fixture(scope="session")
+def closed_port() -> int:
+    """A port of the loopback address where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,63 @@
+"""A ledger that is locked while batches are in work: answers are offered again, and what cannot go on is given back."""
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+
+from flows.forming import form_batches
+from flows.lane import process_ready_batches
+from ledger.errors import LedgerFaultError
+from ledger.sql import writing
+from ledger.work import calls_in_doubt
+from tasks.model.paid import PaidCalls, RetryPolicy
+
+TEXTS = ["The phone rings out after five and nobody calls back, so we wait until Monday."]
+
+
+def lane():
+    """The lane, ending as a state."""
+    return process_ready_batches(return_state=True)
+
+
+def test_a_lane_whose_ledger_stays_locked_ends_by_name_and_kills_no_batch(make_world, fill, clock):
+    """Locked for longer than it waits: the lane ends, the batch goes on after its lease, kept answers are kept."""
+    world = make_world()
+    impatient = SecretStr(f"{world.settings.ledger_url}?timeout=0.05")
+    world.settings = world.settings.model_copy(update={"database_url": impatient})
+    fill.ready(world.ledger, TEXTS)
+    world.offline.play([{"match": {"schema": "ActionPlan"}, "play": {"kind": "latency", "seconds": 0.3}}])
+
+    async def locked():
+        running = asyncio.create_task(process_ready_batches())
+        while "ActionPlan" not in world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
+            await asyncio.sleep(0.01)
+        with writing(world.ledger):
+            await running
+
+    with pytest.raises(LedgerFaultError, match="stayed locked by somebody else"):
+        world.run(locked)
+    assert world.rows("SELECT state FROM batches") == [("RUNNING",)]
+    in_doubt = calls_in_doubt(world.ledger)
+    assert len(in_doubt) == 1
+    clock.advance(minutes=10)
+    assert world.run(form_batches, lane).message == "1 DONE"
+    kept = world.rows("SELECT item, purpose, request_hash FROM model_calls WHERE state = 'SUCCEEDED'")
+    assert len(kept) == len(set(kept)) == sum(world.offline.counts.values()) - len(in_doubt)
+
+
+def test_a_paid_answer_is_offered_again_until_the_ledger_takes_it():
+    """The ledger fails twice and is back at the third time: nothing is lost, and the waits are those of the retries."""
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    def write(_, call_id):
+        if len(waits) < 2:
+            raise LedgerFaultError(f"locked, {call_id}")
+
+    retry = RetryPolicy((1.0, 5.0, 25.0), lambda: 0.5, sleep)
+    calls = PaidCalls(None, None, retry, None, None)
+    asyncio.run(calls.keep(write, "call-1"))
+    assert waits == [1.0, 5.0]

@@ -1,0 +1,93 @@
+"""Prefect's server is killed in mid-work and comes back: the worker waits, goes on, and pays for nothing twice."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from deployments.server_settings import server_environment
+from deployments.services import answers
+
+TENANTS = 4
+AT_ONCE = {
+    "PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD": "1",
+    "PENSTOCK_BATCHES_IN_FLIGHT": "2",
+    "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": "2",
+}
+SLOWLY = [{"match": {}, "play": {"kind": "latency", "seconds": 0.2}}]
+
+
+class Server:
+    """A Prefect server that an operator runs: one port, one home, and any number of lives."""
+
+    def __init__(self, home, wait_until):
+        self.home, self.wait_until = home, wait_until
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/api"
+
+    def start(self):
+        """Begin to live, again perhaps, with the same database."""
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        self.home.mkdir(exist_ok=True)
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)],
+                env=environment | server_environment(self.home),
+                stdout=log,
+                stderr=log,
+            )
+        self.wait_until(lambda: answers("prefect", self.url), "the server answers")
+
+    def kill(self):
+        """End without a chance to tidy up."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path, wait_until):
+    """A Prefect server of the test's own."""
+    made = Server(tmp_path / "prefect-server", wait_until)
+    made.start()
+    yield made
+    made.kill()
+
+
+def rows(cli, query):
+    """What the ledger answers."""
+    with sqlite3.connect(f"file:{cli.home / 'ledger.db'}?mode=ro", uri=True) as database:
+        found = database.execute(query).fetchall()
+    database.close()
+    return found
+
+
+def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_of, offline, wait_until):
+    """Killed after the first verdicts, back with its database: all batches DONE, each answer paid for once, exit 0."""
+    offline.play(SLOWLY)
+    cli = cli.given(PREFECT_API_URL=server.url, **AT_ONCE)
+    cli.json("ingest", "-", stdin="".join(lines_of(f"tenant-{number}", 1) for number in range(TENANTS)))
+    up = cli.start("up", "--json")
+    try:
+        wait_until(lambda: offline.counts.get("JudgeReply", 0) >= 2, "batches are in work")
+        server.kill()
+        server.start()
+        done = [("DONE", TENANTS)]
+        wait_until(lambda: rows(cli, "SELECT state, count(*) FROM batches GROUP BY 1") == done, "all is done")
+    finally:
+        up.send_signal(signal.SIGINT)
+        _, err = up.communicate(timeout=120)
+    assert up.returncode == 0, err
+    assert "Traceback" not in err
+    calls = rows(cli, "SELECT batch_id, item, purpose, request_hash, state FROM model_calls")
+    assert {state for *_, state in calls} == {"SUCCEEDED"}
+    assert set(Counter(calls).values()) == {1}
+    assert len(calls) == sum(offline.counts.values())
+    assert rows(cli, "SELECT DISTINCT state, attempts FROM outbox") == [("PUBLISHED", 1)]
