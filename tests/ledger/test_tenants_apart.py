@@ -61,7 +61,7 @@ FOR_THE_OPERATOR = frozenset(
         *("read_rejections", "hold_mirror", "leave_mirror", "merge_switches", "note_shown", "has_messages"),
         *("take_messages", "read_pauses", "low_events", "newest_event", "pending_events", "topic_counts"),
         *("bring_up_to_date", "forget_signals", "take_signals", "reading", "writing", "collecting"),
-        *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published"),
+        *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
 )
 """What is asked for the whole installation: it answers with everybody's rows, and says whose each is."""
@@ -162,7 +162,9 @@ WRITES = {
     "claim": lambda own: claim(
         own.ledger, own.spare, lease_id="l2", owner="w", now=own.now, lease_for=own.minutes
     ),
-    "release_lease": lambda own: release_lease(own.ledger, own.batch, own.lease, "told to", own.now),
+    "release_lease": lambda own: release_lease(
+        own.ledger, own.batch, own.lease, reason="told to", now=own.now
+    ),
     "store_draft": lambda own: store_draft(own.ledger, own.batch, own.make.draft("other"), own.now),
     "store_verdict": lambda own: store_verdict(own.ledger, own.batch, "insights", "failed", [], own.now),
     "start_stage": lambda own: start_stage(own.ledger, own.batch, "notices", own.now),
@@ -179,12 +181,12 @@ WRITES = {
     "bury": lambda own: bury(own.ledger, replace(own.letter, id=f"x2-{own.tenant}")),
     "purge_letter": lambda own: purge_letter(own.ledger, own.letter.id),
     "purge_letters": lambda own: purge_letters(own.ledger, LetterFilter(tenant=own.tenant)),
-    "replay_letter": lambda own: replay_letter(own.ledger, own.letter.id, own.now),
+    "replay_letter": lambda own: replay_letter(own.ledger, own.letter, own.now),
     "promote_events": lambda own: promote_events(
         own.ledger, own.tenant, "phones", [*own.seqs, *own.other.seqs], {"n": 1}, own.now
     ),
     "reserve_solutions": lambda own: reserve_solutions(
-        own.ledger, own.tenant, own.batch, 1, 100, own.minutes, own.now
+        own.ledger, tenant=own.tenant, batch_id=own.batch, count=1, limit=100, window=own.minutes, now=own.now
     ),
     "erase_person": lambda own: erase_person(own.ledger, own.tenant, ["ann"], own.now),
     "pause": lambda own: pause(own.ledger, Switch("insights", own.tenant), own.words, own.now),
