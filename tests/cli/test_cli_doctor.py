@@ -51,7 +51,7 @@ def test_everything_that_is_out_of_reach_is_found_at_once(bare, closed_port, tmp
         PENSTOCK_MODEL="claude-of-tomorrow",
     )
     found = wrong(cli.json("doctor", code=1))
-    assert list(found) == ["mapping", "redaction", "prices", "database", "prefect", "model"]
+    assert list(found) == ["mapping", "prices", "database", "prefect", "model"]
     assert "PENSTOCK_DATABASE_URL" in found["database"]
     assert "PREFECT_API_URL" in found["prefect"]
     assert "ANTHROPIC_BASE_URL" in found["model"]

@@ -24,9 +24,12 @@ def lived(tmp_path_factory, cli_at, lines_of):
             PENSTOCK_AUDIENCES='["admin"]',
         )
         cli("ingest", "-", stdin=events(lines_of), code=0)
-        cli.json("run", "--until-idle", "--flush", code=1)
-        cli("report", code=0)
-        yield cli
+        try:
+            cli.json("run", "--until-idle", "--flush", code=1)
+            cli("report", code=0)
+            yield cli
+        finally:
+            cli("down", code=0)
 
 
 def events(lines_of) -> str:

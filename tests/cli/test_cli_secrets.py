@@ -42,8 +42,12 @@ def told(tmp_path_factory, cli_at, postgres_ledger, lines_of):
             AWS_SECRET_ACCESS_KEY=OTHER_KEY,
         )
         assert DATABASE_PASSWORD in cli.everything["PENSTOCK_DATABASE_URL"]
+        try:
+            said = worked_off(cli, events(lines_of))
+        finally:
+            cli("down", code=0)
         yield {
-            "terminal": worked_off(cli, events(lines_of)),
+            "terminal": said,
             "wire": "\n".join(request.body.decode() for request in provider.requests),
             **in_ledger(url),
             **in_files(home),
