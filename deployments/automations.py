@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from httpx import codes
 from prefect.automations import AutomationCore
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.events.actions import CallWebhook, DoNothing
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import PrefectHTTPStatusError
 
 from tasks.settings import Settings
 
@@ -68,11 +70,23 @@ async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoN
     known = await client.read_automations_by_name(alert.name)
     if not known:
         await client.create_automation(_automation(alert, action))
+        await _keep_one(client, alert)
     elif isinstance(action, CallWebhook) and all(isinstance(one, DoNothing) for one in known[0].actions):
         changed = known[0].model_copy(update={"actions": [action]})
         await client.update_automation(
             known[0].id, AutomationCore(**changed.model_dump(exclude={"id", "owner_resource"}))
         )
+
+
+async def _keep_one(client: PrefectClient, alert: Alert) -> None:
+    """Of processes that started at once and found none each has made one; all of them keep the same."""
+    made = await client.read_automations_by_name(alert.name)
+    for extra in sorted(made, key=lambda automation: automation.id)[1:]:
+        try:
+            await client.delete_automation(extra.id)
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != codes.NOT_FOUND:
+                raise
 
 
 def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:

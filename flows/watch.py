@@ -20,11 +20,11 @@ from ledger.mirrors import hold_mirror, leave_mirror
 from ledger.signals import Signal, forget_signals, take_signals
 from tasks.runtime import Runtime
 
-EVERY: Final = timedelta(seconds=2)
+EVERY: Final = timedelta(seconds=1.5)
 """A switch thrown in the UI is in force within this time and a moment."""
 
-HOLD_FOR: Final = timedelta(seconds=30)
-"""How long the mirror of a process that died is left alone."""
+HOLD_FOR: Final = timedelta(seconds=3)
+"""How long the mirror of a process that died is left alone; with `EVERY`, less than the five seconds of a switch."""
 
 _watching: ContextVar[bool] = ContextVar("penstock_watching", default=False)
 

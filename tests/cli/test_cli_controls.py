@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contracts.batches import BatchState
+from flows.watch import EVERY, HOLD_FOR
 from ledger.batches import read_batch
 from ledger.claims import claim
 from ledger.dead_letters import DeadLetter, list_letters
@@ -77,6 +79,41 @@ def test_pause_and_resume_say_what_they_did(bare):
     }
     assert "Everything goes on." in bare("resume", "all", code=0).stderr
     assert "was not paused" in bare("resume", "all", code=0).stderr
+
+
+def test_a_switch_thrown_in_the_ui_stops_every_process_and_loses_nothing(
+    cli, offline, lines_of, wait_until, prefect_url
+):
+    """Two workers stop asking; what is under way is finished and kept; taken back, all is worked off once."""
+    cli = cli.given(PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD="1", PENSTOCK_BATCHES_IN_FLIGHT="2")
+    offline.play([{"match": {}, "play": {"kind": "latency", "seconds": 0.3}}])
+    cli("ingest", "-", stdin="".join(lines_of(f"co-{n}", 1) for n in range(16)), code=0)
+    workers = [cli.start("up", "--json"), cli.start("up", "--json")]
+    variable = f"{prefect_url}/variables/name/penstock_paused"
+    try:
+        wait_until(lambda: len(offline.requests) > 10, "both are at work")
+        wait_until(lambda: httpx.get(variable).is_success, "the switches are shown in the UI")
+        httpx.patch(variable, json={"value": ["all"]}).raise_for_status()
+        wait_until(lambda: cli.json("status")["paused"], "the switch is in force")
+        wait_until(lambda: not offline.stats["in_flight"], "what was under way has finished")
+        asked = len(offline.requests)
+        wait_until(lambda: "RUNNING" not in cli.json("status")["batches"]["by_state"], "all have stopped")
+        assert len(offline.requests) == asked
+        assert all(worker.poll() is None for worker in workers)
+        httpx.patch(variable, json={"value": []}).raise_for_status()
+        wait_until(lambda: cli.json("status")["batches"]["by_state"] == {"DONE": 16}, "all is worked off")
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.communicate(timeout=120)
+    asked_for = [request.headers["x-penstock-call"] for request in offline.requests if request.body]
+    assert len(set(asked_for)) == len(asked_for) == cli.json("status")["calls"]
+
+
+def test_a_switch_of_the_ui_is_looked_at_often_enough():
+    """A look, and a hold that a dead process left, are together less than five seconds."""
+    assert timedelta(seconds=5) > EVERY + HOLD_FOR
 
 
 def test_a_stage_that_is_none_is_refused_by_name(bare):

@@ -11,7 +11,9 @@ from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook, DoNothing
 
 from deployments.automations import ALERTS, ensure_automations
+from deployments.installed import ensure_installed
 from flows.lane import process_ready_batches
+from flows.slots import MODEL_LIMIT
 from flows.watch import announce_all
 from tasks.runtime import current_runtime
 from tasks.settings import Settings
@@ -95,3 +97,22 @@ def test_a_dead_letter_is_told_to_the_address_that_was_given(world, fill, receiv
     assert "UnknownPipelineError" in text
     assert "'depth': 1" in text
     assert "secret wish" not in text
+
+
+def test_processes_that_start_at_once_install_everything_once(prefect_slots, tmp_path):
+    """Limit and alerts are there one time each, whoever was first, and nobody fails."""
+    assert prefect_slots
+
+    async def all_at_once():
+        async with get_client() as client:
+            await client.delete_global_concurrency_limit_by_name(MODEL_LIMIT)
+            for alert in ALERTS:
+                for known in await client.read_automations_by_name(alert.name):
+                    await client.delete_automation(known.id)
+            await asyncio.gather(*(ensure_installed(Settings(home=tmp_path)) for _ in range(5)))
+            counts = [len(await client.read_automations_by_name(alert.name)) for alert in ALERTS]
+            return counts, await client.read_global_concurrency_limit_by_name(MODEL_LIMIT)
+
+    counts, limit = asyncio.run(all_at_once())
+    assert counts == [1] * len(ALERTS)
+    assert limit.limit == Settings(home=tmp_path).model_requests_in_flight

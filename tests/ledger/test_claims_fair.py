@@ -4,7 +4,7 @@ from itertools import chain
 
 from contracts.batches import BatchState
 from contracts.events import Priority
-from ledger.batches import read_batch
+from ledger.batches import create_batches, read_batch
 from ledger.claims import claim, claim_next
 from ledger.due import count_ready, release_due
 
@@ -53,6 +53,17 @@ def test_no_tenants_spike_starves_another(ledger, make):
     calm = [make.ready(ledger, n, tenant="calm", now=make.now + n * make.minute) for n in range(10, 12)]
     expected = [spike[0], calm[0], spike[1], calm[1], spike[2], spike[3]]
     assert claimed_in_order(ledger, make) == expected
+
+
+def test_a_bad_neighbour_with_ten_thousand_batches_delays_nobody_by_more_than_one(ledger, make):
+    """Whenever the other tenant's one HIGH batch comes, it is the next that is claimed."""
+    seqs = make.take_in(ledger, [make.event(n, tenant="spike") for n in range(10_000)])
+    assert create_batches(ledger, [make.plan([seq], tenant="spike") for seq in seqs], make.now) == 10_000
+    terms = {"owner": "w", "now": make.now, "lease_for": 10 * make.minute}
+    for turn in range(3):
+        assert claim_next(ledger, lease_id=f"s{turn}", **terms).batch.tenant == "spike"
+        calm = make.ready(ledger, f"calm-{turn}", tenant="calm", now=make.now + turn * make.minute)
+        assert claim_next(ledger, lease_id=f"c{turn}", **terms).batch.id == calm
 
 
 def test_a_resumed_batch_keeps_the_time_it_first_started(ledger, make):
