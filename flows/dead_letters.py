@@ -1,6 +1,7 @@
 """Dead letters in the Prefect UI: replay, purge and export as flows, so that there are forms for them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -114,7 +115,11 @@ def _only(
         stage=stage,
         error=error,
         tenant=tenant,
-        older_than_hours=older_than_hours,
-        newer_than_hours=newer_than_hours,
+        older_than=_age(older_than_hours),
+        newer_than=_age(newer_than_hours),
         now=run.clock(),
     )
+
+
+def _age(hours: float | None) -> timedelta | None:
+    return None if hours is None else timedelta(hours=hours)

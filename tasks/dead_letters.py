@@ -23,18 +23,16 @@ def chosen(
     stage: str | None,
     error: str | None,
     tenant: str | None,
-    older_than_hours: float | None,
-    newer_than_hours: float | None,
+    older_than: timedelta | None,
+    newer_than: timedelta | None,
     now: datetime,
 ) -> LetterFilter:
     """The filter that a form or a command line means; ages are counted back from now."""
 
-    def since(hours: float | None) -> datetime | None:
-        return None if hours is None else now - timedelta(hours=hours)
+    def since(age: timedelta | None) -> datetime | None:
+        return None if age is None else now - age
 
-    return LetterFilter(
-        stage, error, tenant, older_than=since(older_than_hours), newer_than=since(newer_than_hours)
-    )
+    return LetterFilter(stage, error, tenant, older_than=since(older_than), newer_than=since(newer_than))
 
 
 async def replay_paced(

@@ -15,7 +15,7 @@ from gateway.cli.inspect import brief, local
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, err, out, print_json, print_pairs, print_table, printable, usd
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, list_letters, read_letter
-from tasks.dead_letters import export_letters, line_of
+from tasks.dead_letters import chosen, export_letters, line_of
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
 
@@ -31,13 +31,13 @@ def filtered(
     stage: str | None, error: str | None, tenant: str | None, older_than: str | None, newer_than: str | None
 ) -> LetterFilter:
     """The filter that the options mean."""
-    now = utc_now()
-    return LetterFilter(
-        stage,
-        error,
-        tenant,
-        older_than=now - age(older_than) if older_than else None,
-        newer_than=now - age(newer_than) if newer_than else None,
+    return chosen(
+        stage=stage,
+        error=error,
+        tenant=tenant,
+        older_than=age(older_than) if older_than else None,
+        newer_than=age(newer_than) if newer_than else None,
+        now=utc_now(),
     )
 
 
