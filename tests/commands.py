@@ -111,6 +111,19 @@ def prefect_url(prefect_home) -> str:
 
 
 @pytest.fixture(scope="session")
+def home_beside(tmp_path_factory, prefect_home):
+    """Makes homes of their own in which the session's Prefect server is the one that Penstock started."""
+
+    def made(name) -> Path:
+        home = tmp_path_factory.mktemp(name)
+        for shared in ("services", "prefect"):
+            (home / shared).symlink_to(prefect_home / shared)
+        return home
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def cli_at() -> type[Cli]:
     """Makes a `penstock` for a home, for modules that keep one."""
     return Cli

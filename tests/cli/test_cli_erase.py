@@ -14,22 +14,19 @@ OTHERS = "green trombone"
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory, cli_at, lines_of):
-    """An installation of its own in which Ann and Bob have been worked on, Ann once in vain."""
+def lived(home_beside, cli_at, lines_of):
+    """An installation in which Ann and Bob have been worked on, Ann once in vain."""
     refused = {"match": {"schema": "Notice", "contains": "angryco"}, "play": {"kind": "error", "status": 400}}
     with serve_offline([refused]) as model:
-        cli = cli_at(tmp_path_factory.mktemp("erased")).given(
+        cli = cli_at(home_beside("erased")).given(
             PENSTOCK_OFFLINE_URL=model.url,
             PENSTOCK_SOLUTION_FORMS='["action_plan"]',
             PENSTOCK_AUDIENCES='["admin"]',
         )
         cli("ingest", "-", stdin=events(lines_of), code=0)
-        try:
-            cli.json("run", "--until-idle", "--flush", code=1)
-            cli("report", code=0)
-            yield cli
-        finally:
-            cli("down", code=0)
+        cli.json("run", "--until-idle", "--flush", code=1)
+        cli("report", code=0)
+        yield cli
 
 
 def events(lines_of) -> str:
@@ -42,7 +39,7 @@ def events(lines_of) -> str:
 
 def everywhere(cli) -> dict[str, str]:
     """All that the installation has written, Prefect's own database and logs too."""
-    return {**in_files(cli.home), "lake": in_lake(cli.home)}
+    return {**in_files(cli.home), **in_files(cli.home / "prefect"), "lake": in_lake(cli.home)}
 
 
 def places(cli, words) -> set[str]:

@@ -27,9 +27,9 @@ def plays():
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, cli_at, postgres_ledger, lines_of):
+def told(home_beside, cli_at, postgres_ledger, lines_of):
     """Everything an installation has written, said and sent, by where it stands: `{place: text}`."""
-    home = tmp_path_factory.mktemp("canaries")
+    home = home_beside("canaries")
     with postgres_ledger() as url, serve_offline(plays(), key=PROVIDER_KEY, any_model=True) as provider:
         cli = cli_at(home).given(
             ANTHROPIC_API_KEY=PROVIDER_KEY,
@@ -42,15 +42,12 @@ def told(tmp_path_factory, cli_at, postgres_ledger, lines_of):
             AWS_SECRET_ACCESS_KEY=OTHER_KEY,
         )
         assert DATABASE_PASSWORD in cli.everything["PENSTOCK_DATABASE_URL"]
-        try:
-            said = worked_off(cli, events(lines_of))
-        finally:
-            cli("down", code=0)
         yield {
-            "terminal": said,
+            "terminal": worked_off(cli, events(lines_of)),
             "wire": "\n".join(request.body.decode() for request in provider.requests),
             **in_ledger(url),
             **in_files(home),
+            **in_files(home / "prefect"),
             "lake": in_lake(home),
         }
 
