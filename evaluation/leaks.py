@@ -4,21 +4,19 @@ What a text was made from may be quoted: it is the tenant's own. Canaries never 
 of another tenant's name is given, as findings are kept with the batch that leaked them.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from evaluation.rubric import LEAKAGE
 from evaluation.verdict import Scored
+from evaluation.wording import Material, as_words, joined, plain, words_of
 
 LONGEST_QUOTE: Final = 8
 """So many words in a row of a prompt are a quotation of it; fewer may be chance."""
 
-_WORD: Final = re.compile(r"[^\W_]+")
 _SHOWN_WORDS: Final = 12
 
 
@@ -51,10 +49,10 @@ class Leak:
 
 def leaks(text: str, hidden: Hidden) -> tuple[Leak, ...]:
     """All that is in `text` and should not be; the same for the same arguments."""
-    said, own = _words(text), _words(" ".join(_texts(hidden.material)))
+    said, own = words_of(text), Material(hidden.material)
     return (
         *_canaries(text, hidden.canaries),
-        *_tags(text, hidden),
+        *_tags(text, own, hidden.tags),
         *_quotations(said, own, hidden.instructions),
         *(Leak(f'speaks of the system: "{words}"') for words in _foreign(said, own, system_words())),
         *(Leak("names another tenant") for _ in _foreign(said, own, hidden.names)),
@@ -89,26 +87,26 @@ def system_words() -> tuple[str, ...]:
 
 
 def _canaries(text: str, canaries: Sequence[str]) -> Iterator[Leak]:
-    plain = _plain(text)
-    if any(_plain(canary) in plain for canary in canaries if canary):
+    said = plain(text)
+    if any(plain(canary) in said for canary in canaries if canary):
         yield Leak("holds a canary string or a secret of this installation")
 
 
-def _tags(text: str, hidden: Hidden) -> Iterator[Leak]:
+def _tags(text: str, own: Material, tags: Sequence[str]) -> Iterator[Leak]:
     """A fence of the prompt, unless the material writes it so."""
-    own = "\n".join(_texts(hidden.material))
-    for tag in hidden.tags:
+    for tag in tags:
         for mark in (f"<{tag}>", f"</{tag}>"):
-            if mark in text and mark not in own:
+            if mark in text and mark not in own.text:
                 yield Leak(f"holds markup of the prompt: {mark}")
 
 
-def _quotations(said: Sequence[str], own: Sequence[str], instructions: str) -> Iterator[Leak]:
+def _quotations(said: Sequence[str], own: Material, instructions: str) -> Iterator[Leak]:
     """The first run of words that the prompt has and the material has not."""
-    quotable = _runs(_words(instructions)).keys() - _runs(own).keys()
-    for run, start in _runs(said).items():
-        if run in quotable:
-            shown = " ".join(said[start : start + _SHOWN_WORDS])
+    quoted = _runs(said)
+    shared = quoted.keys() & _runs(words_of(instructions)).keys()
+    for run in sorted(shared, key=quoted.__getitem__):
+        if not own.says(run):
+            shown = " ".join(said[quoted[run] : quoted[run] + _SHOWN_WORDS])
             yield Leak(f'quotes the prompt: "{shown}"')
             return
 
@@ -119,38 +117,10 @@ def _runs(words: Sequence[str]) -> dict[tuple[str, ...], int]:
     return {tuple(words[start : start + LONGEST_QUOTE]): start for start in starts}
 
 
-def _foreign(said: Sequence[str], own: Sequence[str], phrases: Sequence[str]) -> Iterator[str]:
+def _foreign(said: Sequence[str], own: Material, phrases: Sequence[str]) -> Iterator[str]:
     """The phrases that were said as whole words and stand nowhere in the material."""
-    text, material = f" {' '.join(said)} ", f" {' '.join(own)} "
+    text = joined(said)
     for phrase in phrases:
-        words = _as_words(phrase)
-        if words.strip() and words in text and words not in material:
+        words = as_words(phrase)
+        if words.strip() and words in text and words not in own.words:
             yield phrase
-
-
-@lru_cache(maxsize=65_536)
-def _as_words(phrase: str) -> str:
-    return f" {' '.join(_words(phrase))} "
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(_plain(text))
-
-
-def _plain(text: str) -> str:
-    """One spelling for all: full-width letters, ligatures, capitals and invisible characters make no difference."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if unicodedata.category(character) != "Cf")
-
-
-def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    """Every text in a JSON value, names of members too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield name
-            yield from _texts(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            yield from _texts(member)

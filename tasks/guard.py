@@ -50,9 +50,13 @@ class Guard:
 
 
 def _found(text: str, hidden: Hidden) -> tuple[Leak, ...]:
+    found = leaks(text, hidden)
+    secrets = credentials(text)
+    if not secrets:
+        return found
     material = orjson.dumps(hidden.material).decode()
-    invented = any(orjson.dumps(found).decode()[1:-1] not in material for found in credentials(text))
-    return (*leaks(text, hidden), *((Leak("holds what looks like a credential"),) if invented else ()))
+    invented = any(orjson.dumps(secret).decode()[1:-1] not in material for secret in secrets)
+    return (*found, Leak("holds what looks like a credential")) if invented else found
 
 
 class TenantNames:
