@@ -8,7 +8,6 @@ environment wins. The provider's key and address are read from where its own too
 import os
 import re
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -26,6 +25,7 @@ from contracts.errors import OperatorError
 from ledger.breakers import BreakerRules
 from ledger.call_rules import CallRules, RetryBudget
 from tasks.batch_policy import BatchPolicy
+from tasks.redaction.installed import what_is_missing
 
 OFFLINE_MODEL = "offline-extractive"
 
@@ -46,14 +46,6 @@ Audience = Literal["admin", "team_lead", "end_user"]
 
 
 _KEY = re.compile(r"([0-9a-fA-F]{2}){16,64}")
-_REDACTION = ("presidio_analyzer", "faker")
-
-
-def _is_installed(model: str) -> bool:
-    """A folder with a pipeline, or a package; spaCy itself is not loaded for the answer."""
-    package = find_spec(model) if model.isidentifier() else None
-    places = (package and package.submodule_search_locations) or ()
-    return any(Path(place, "meta.json").is_file() for place in (model, *places))
 
 
 class SettingsError(OperatorError):
@@ -155,18 +147,9 @@ class Settings(BaseSettings):
         """Refused at the start: an operator who asked for redaction must not find out later that there is none."""
         if self.redact_model is not None and not self.redact:
             raise ValueError("PENSTOCK_REDACT_MODEL is set, but redaction is off: set PENSTOCK_REDACT=1, too")
-        missing = [name for name in _REDACTION if self.redact and find_spec(name) is None]
-        if missing:
-            raise ValueError(
-                f"PENSTOCK_REDACT is set, but {' and '.join(missing)} cannot be imported: "
-                "install `penstock[redact]`, or unset it"
-            )
-        model = self.redact_model
-        if model is not None and not _is_installed(model):
-            raise ValueError(
-                f"PENSTOCK_REDACT_MODEL is {model!r}, but there is no such spaCy model: install its package, "
-                "or name its folder; nothing is downloaded"
-            )
+        problem = what_is_missing(self.redact_model) if self.redact else None
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @property
