@@ -15,9 +15,14 @@ class Shortfall:
     threshold: float
     reason: str
 
+    @property
+    def brief(self) -> str:
+        """`tone 0.40 < 0.70`: without the reason, which may quote people."""
+        return f"{self.criterion} {self.score:.2f} < {self.threshold:.2f}"
+
     def __str__(self) -> str:
         """`tone 0.40 < 0.70: shouting in a quotation`."""
-        return f"{self.criterion} {self.score:.2f} < {self.threshold:.2f}: {self.reason}"
+        return f"{self.brief}: {self.reason}"
 
 
 def shortfalls(verdict: Scored, rubric: Rubric) -> tuple[Shortfall, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from evaluation.rubric import LEAKAGE
 from evaluation.verdict import Scored
-from evaluation.wording import Material, as_words, joined, plain, words_of
+from evaluation.wording import Material, as_words, joined, squeezed, words_of
 
 LONGEST_QUOTE: Final = 8
 """So many words in a row of a prompt are a quotation of it; fewer may be chance."""
@@ -87,8 +87,8 @@ def system_words() -> tuple[str, ...]:
 
 
 def _canaries(text: str, canaries: Sequence[str]) -> Iterator[Leak]:
-    said = plain(text)
-    if any(plain(canary) in said for canary in canaries if canary):
+    said = squeezed(text)
+    if any(squeezed(canary) in said for canary in canaries if squeezed(canary)):
         yield Leak("holds a canary string or a secret of this installation")
 
 

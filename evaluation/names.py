@@ -14,7 +14,10 @@ _ORDINARY: Final = 500
 
 
 def distinctive(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that are neither short nor one ordinary English word, in their order."""
+    """The names that are not short and have a word that is no ordinary English one, in their order.
+
+    A tenant called `hotel`, `next-steps` or `2026` must not forbid these words to all others.
+    """
     return tuple(name for name in names if _is_distinctive(name))
 
 
@@ -22,7 +25,7 @@ def _is_distinctive(name: str) -> bool:
     words = _WORD.findall(name.casefold())
     if sum(map(len, words)) < _SHORTEST:
         return False
-    return len(words) > 1 or _word_list()[words[0]] < _ORDINARY
+    return any(not word.isdigit() and len(word) > 1 and _word_list()[word] < _ORDINARY for word in words)
 
 
 @cache

@@ -46,6 +46,11 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(plain(text))
 
 
+def squeezed(text: str) -> str:
+    """Its letters and digits alone: line breaks, emphasis and blanks between them hide nothing."""
+    return "".join(words_of(text))
+
+
 def plain(text: str) -> str:
     """One spelling for all: full-width letters, ligatures, capitals and invisible characters make no difference."""
     if text.isascii():

@@ -24,13 +24,14 @@ def write_facts(ledger: Ledger, settings: Settings, now: datetime) -> int:
     """Write all facts, then `flywheel.duckdb` and `report.html` over them beside the lake; how many files."""
     # Imported here: Prefect's threads keep flows alive past the end of the interpreter, and what a flow's module
     # holds of DuckDB would then be reported as leaked.
-    from flywheel import publish, write_day, write_report  # noqa: PLC0415
+    from flywheel import days, publish, write_day, write_report  # noqa: PLC0415
 
     # Before the first fact, too, there is a lake to read.
     settings.lake.mkdir(parents=True, exist_ok=True)
     written = 0
     for table in fact_tables():
-        for day in fact_days(ledger, table):
+        # Days whose last row went away too: they are in the lake still.
+        for day in sorted({*fact_days(ledger, table), *days(settings.lake, table)}):
             write_day(settings.lake, table, day, read_facts(ledger, table, day))
             written += 1
     publish(settings.lake, settings.home / "flywheel.duckdb")

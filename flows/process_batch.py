@@ -207,8 +207,8 @@ def as_state(outcome: Outcome) -> State[None]:
         BatchState.WAITING: "Waiting for answers",
     }
     if outcome.state in {BatchState.FAILED, BatchState.DEAD}:
-        return Failed(message=outcome.reason)
-    return Completed(name=names.get(outcome.state, "Completed"), message=outcome.reason)
+        return Failed(message=outcome.shown)
+    return Completed(name=names.get(outcome.state, "Completed"), message=outcome.shown)
 
 
 @task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)

@@ -26,7 +26,7 @@ from ledger.erased_content import (
     shrink_open_batches,
 )
 from ledger.outcome_tables import dead_letters
-from ledger.sql import among, is_sqlite, writing
+from ledger.sql import also_locked, among, is_sqlite, writing
 from ledger.tables import (
     batch_events,
     batches,
@@ -69,6 +69,8 @@ def erase_person(
     the other events of the batch stay. An open batch goes on without the person's events.
     """
     with writing(ledger, "intake") as connection:
+        # Nobody claims, forms or promotes what is being erased; those take one of these locks each.
+        also_locked(connection, "claims", "pools")
         _overwrite_what_is_freed(connection)
         rehearsal = connection.begin_nested()
         erasure = _erase(connection, tenant, names, now)

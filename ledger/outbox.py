@@ -97,14 +97,20 @@ def undelivered(ledger: Ledger) -> Undelivered:
         return Undelivered(*connection.execute(query).one())
 
 
-def mark_published(ledger: Ledger, ids: Iterable[int], now: datetime) -> None:
-    """Record that these messages reached their channel; one published before keeps its first time."""
+def mark_published(ledger: Ledger, ids: Iterable[int], now: datetime) -> frozenset[int]:
+    """Record that these messages reached their channel; one published before keeps its first time.
+
+    Returns those that are still there: a message may have been erased while it was on its way.
+    """
+    ids = list(ids)
     with writing(ledger) as connection:
         connection.execute(
             update(outbox)
             .where(among(connection, outbox.c.id, ids), outbox.c.state != PUBLISHED)
             .values(state=PUBLISHED, published_at=now, next_at=None)
         )
+        there = connection.execute(select(outbox.c.id).where(among(connection, outbox.c.id, ids)))
+        return frozenset(there.scalars())
 
 
 def mark_failed(ledger: Ledger, message_id: int, error: str, next_at: datetime) -> None:

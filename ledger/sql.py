@@ -40,6 +40,13 @@ def writing(ledger: Ledger, lock: str | None = None) -> Iterator[Connection]:
             yield connection
 
 
+def also_locked(connection: Connection, *locks: str) -> None:
+    """Take more named locks in a write transaction; always in the same order, or two wait for each other."""
+    if not is_sqlite(connection):
+        for lock in locks:
+            connection.execute(select(func.pg_advisory_xact_lock(lock_number(lock))))
+
+
 def is_sqlite(connection: Connection) -> bool:
     """Whether the connection leads to SQLite (otherwise to PostgreSQL)."""
     return connection.dialect.name == "sqlite"

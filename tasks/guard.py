@@ -35,18 +35,19 @@ class Guard:
         """`text` as a judge may see it: what leaked is found here, and goes to no second provider."""
         return without_values(text, self.canaries)
 
-    async def checked(self, verdict: Scored, text: str, spec: ItemSpec, tenant: str) -> Scored:
-        """The judge's verdict on `text`, backed up by the leak checks; no secret survives in a reason."""
-        sure = backed_up(verdict, await self._leaks(text, spec, tenant))
-        return Scored(
-            tuple(replace(score, reason=redact(score.reason, self.canaries)) for score in sure.scores)
-        )
-
-    async def _leaks(self, text: str, spec: ItemSpec, tenant: str) -> tuple[Leak, ...]:
-        hidden = Hidden(
+    async def hidden(self, spec: ItemSpec, tenant: str) -> Hidden:
+        """What must not come out in what is made as `spec` says for `tenant`. Asked before anything is paid for."""
+        return Hidden(
             spec.prompt.text, tuple(spec.sections), spec.sections, await self.others(tenant), self.canaries
         )
-        return await asyncio.to_thread(_found, text, hidden)
+
+
+def checked(verdict: Scored, text: str, hidden: Hidden) -> Scored:
+    """The judge's verdict on `text`, backed up by the leak checks; no secret survives in a reason."""
+    sure = backed_up(verdict, _found(text, hidden))
+    return Scored(
+        tuple(replace(score, reason=redact(score.reason, hidden.canaries)) for score in sure.scores)
+    )
 
 
 def _found(text: str, hidden: Hidden) -> tuple[Leak, ...]:

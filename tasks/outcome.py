@@ -15,6 +15,7 @@ from ledger.transitions import Settlement, settle_batch
 from ledger.work import count_attempts, read_items
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
+from tasks.diagnosis.redact import redact
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport, QualityFinding
 from tasks.letters import Lost, dead_letter
 from tasks.produce import GateClosedError, GenerationError, JudgeOutageError
@@ -42,6 +43,12 @@ class Outcome:
     reason: str
     diagnosis: Diagnosis | None = None
     deliverables: int = 0
+    brief: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """What Prefect is told: the reason, without the words of people where it quotes them."""
+        return self.brief or self.reason
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,16 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     letter = None
     if stop.state is BatchState.DEAD:
         letter = await _letter(work, report, error, diagnosis, context, runtime)
-    reason = report.message or report.error
+    reason = redact(error.told, runtime.secrets) if isinstance(error, GateClosedError) else report.message
+    reason = reason or report.error
     kept = diagnosis.model_dump(mode="json") if diagnosis else None
     end = Settlement(stop.state, reason, resume_at, stop.hold, kept, letter)
     try:
         await runtime.in_ledger(settle_batch, work.batch.id, work.lease, end, now)
     except LeaseLostError as lost:
         return Outcome(work.batch, BatchState.RUNNING, str(lost))
-    return Outcome(work.batch, stop.state, reason, diagnosis)
+    brief = str(error) if isinstance(error, GateClosedError) else None
+    return Outcome(work.batch, stop.state, reason, diagnosis, brief=brief)
 
 
 def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:

@@ -1,5 +1,6 @@
 """Producing one item: generate, keep the draft, judge it, keep the verdict. The heart of every stage."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,7 @@ from evaluation.rubric import Rubric
 from evaluation.verdict import Scored, Unscored, Verdict
 from ledger.work import Draft, ScoreRow, StoredItem, store_draft, store_verdict
 from ledger.work import Verdict as StoredVerdict
-from tasks.guard import Guard
+from tasks.guard import Guard, checked
 from tasks.model.client import PASSING, ModelCallError, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question
 from tasks.render import markdown
@@ -28,12 +29,20 @@ CHECKS: Final = "leak-checks"
 
 
 class GateClosedError(Exception):
-    """An item fell short of the rubric. No retry: the batch fails with its diagnosis."""
+    """An item fell short of the rubric. No retry: the batch fails with its diagnosis.
+
+    Its text is criteria and scores alone: Prefect writes it where nothing can be erased, and reasons quote people.
+    """
 
     def __init__(self, item: str, findings: tuple[Shortfall, ...]) -> None:
-        super().__init__(f"{item} did not pass the gate: {'; '.join(map(str, findings))}")
+        super().__init__(f"{item} did not pass the gate: {'; '.join(found.brief for found in findings)}")
         self.item = item
         self.findings = findings
+
+    @property
+    def told(self) -> str:
+        """The same with the judge's reasons, for the ledger."""
+        return f"{self.item} did not pass the gate: {'; '.join(map(str, self.findings))}"
 
 
 class JudgeOutageError(Exception):
@@ -160,11 +169,11 @@ async def _judged(spec: ItemSpec, content: Contract, who: Caller, producer: Prod
             raise JudgeUnusableError(str(error)) from error
         return paid[0].reply.text
 
-    text = markdown(content)
+    text, hidden = markdown(content), await producer.guard.hidden(spec, who.tenant)
     case = JudgeCase(spec.kind, spec.form, spec.audience, producer.guard.hidden_from_judges(text))
     verdict = await judge(case, producer.rubric, ask)
     if isinstance(verdict, Scored):
-        verdict = await producer.guard.checked(verdict, text, spec, who.tenant)
+        verdict = await asyncio.to_thread(checked, verdict, text, hidden)
     await _record(spec, verdict, who, producer, paid)
     return verdict
 

@@ -10,7 +10,7 @@ from contracts.deliverables import Deliverable
 from ledger.dead_letters import DeadLetter
 from ledger.outbox import OutboxMessage, give_up, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
-from tasks.delivery import FILE_CHANNEL, publish_to_files
+from tasks.delivery import FILE_CHANNEL, publish_to_files, remove_files
 from tasks.diagnosis import diagnose
 from tasks.diagnosis.describe import describe_failure
 from tasks.diagnosis.redact import redact
@@ -36,9 +36,11 @@ async def publish(runtime: Runtime) -> int:
     while taken := await runtime.in_ledger(
         take_messages, runtime.clock(), AT_ONCE, runtime.settings.delivery_hold
     ):
-        sent = [message.id for message in taken if await _publish(message, runtime)]
-        await runtime.in_ledger(mark_published, sent, runtime.clock())
-        published += len(sent)
+        sent = [message for message in taken if await _publish(message, runtime)]
+        there = await runtime.in_ledger(mark_published, [one.id for one in sent], runtime.clock())
+        for erased in (one.deliverable for one in sent if one.id not in there):
+            remove_files(runtime.settings.deliverables, erased.tenant, erased.batch)
+        published += len(there)
     return published
 
 

@@ -30,6 +30,7 @@ from tasks.redaction.installed import what_is_missing
 OFFLINE_MODEL = "offline-extractive"
 
 DAY_S = 86_400
+SHORTEST_CANARY = 6
 
 
 def _address(url: str) -> str:
@@ -46,6 +47,11 @@ Audience = Literal["admin", "team_lead", "end_user"]
 
 
 _KEY = re.compile(r"([0-9a-fA-F]{2}){16,64}")
+
+
+def _is_telling(secret: str) -> bool:
+    """False for a secret such as `app` or `password`, which stands in honest texts by chance."""
+    return len(secret) >= 8 and not (secret.isalpha() and len(secret) < 16)  # noqa: PLR2004
 
 
 class SettingsError(OperatorError):
@@ -125,6 +131,15 @@ class Settings(BaseSettings):
             raise ValueError("name at least one, each once")
         return chosen
 
+    @field_validator("canaries")
+    @classmethod
+    def _long_enough(cls, canaries: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(sum(map(str.isalnum, canary.get_secret_value())) < SHORTEST_CANARY for canary in canaries):
+            raise ValueError(
+                f"each needs at least {SHORTEST_CANARY} letters or digits, or honest texts hold it too"
+            )
+        return canaries
+
     @model_validator(mode="after")
     def _one_batch_fits_the_throttle(self) -> Self:
         wanted = self.top_recommendations * len(self.solution_forms)
@@ -175,7 +190,7 @@ class Settings(BaseSettings):
     @property
     def never_shown(self) -> tuple[str, ...]:
         """What no deliverable may hold: the secrets, and the canaries an operator has planted."""
-        return (*self.secrets, *(canary.get_secret_value() for canary in self.canaries))
+        return (*filter(_is_telling, self.secrets), *(canary.get_secret_value() for canary in self.canaries))
 
     @property
     def lake(self) -> Path:

@@ -46,7 +46,9 @@ def explain(error: Exception) -> NoReturn:
     if code is not ExitCode.UNEXPECTED:
         fail(told(error), code)
     name, first = type(error).__name__, (str(error).strip().splitlines() or ["no message"])[0]
-    fail(f"unexpected {name}: {first} ({_logged(error)})", code)
+    from tasks.diagnosis.redact import redact
+
+    fail(f"unexpected {name}: {redact(first, _secrets())} ({_logged(error)})", code)
 
 
 def told(error: Exception) -> str:
@@ -95,13 +97,25 @@ def exit_code(error: Exception) -> ExitCode:
 
 def _logged(error: Exception) -> str:
     """Append the traceback to the log; returns where it is."""
+    from tasks.diagnosis.redact import redact
     from tasks.settings import default_home
 
     log = Path(os.environ.get("PENSTOCK_HOME") or default_home()) / "logs" / "penstock.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as out:
-            traceback.print_exception(error, file=out)
+            out.write(redact("".join(traceback.format_exception(error)), _secrets()))
     except OSError as unwritable:
         return f"{log} cannot be written for the details: {unwritable.strerror}"
     return f"details in {log}"
+
+
+def _secrets() -> tuple[str, ...]:
+    """What must not be shown; of settings that cannot be read, what the environment alone tells."""
+    from tasks.diagnosis.redact import environment_secrets
+    from tasks.settings import SettingsError, load_settings
+
+    try:
+        return (*environment_secrets(), *load_settings().secrets)
+    except SettingsError:
+        return environment_secrets()

@@ -72,7 +72,10 @@ class Redactor:
 
         The escapes of JSON would hide from the patterns where words and lines begin.
         """
-        raw = self.text(refused.raw) if value is None else orjson.dumps(self.data(value, user)).decode()
+        try:
+            raw = self.text(refused.raw) if value is None else orjson.dumps(self.data(value, user)).decode()
+        except (RecursionError, TypeError):  # nested deeper than JSON is written: as the text that it came as
+            raw = self.text(refused.raw)
         return refused.model_copy(update={"reason": self.text(refused.reason), "raw": raw})
 
     def content_hash(self, plain: bytes) -> bytes:

@@ -23,7 +23,7 @@ def batch_in(worked, state) -> str:
     return re.search(rf"(b-[0-9a-f]{{10}}) +{state}", shown)[1]
 
 
-COUNTED = ["events", "batches", "deliverables", "calls", "cost_usd"]
+COUNTED = ["events", "batches", "deliverables", "calls", "cost_usd", "undelivered"]
 
 
 def test_status_has_exactly_the_promised_keys(worked):

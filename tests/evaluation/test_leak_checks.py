@@ -47,7 +47,7 @@ def test_the_fences_of_the_prompt_are_found(mark):
     assert found(f"See {mark} below.", tags=("events",)) == [f"holds markup of the prompt: {mark}"]
 
 
-@pytest.mark.parametrize("name", ["Globex", "Bank of Elsewhere", "neas", "acme-24"])
+@pytest.mark.parametrize("name", ["Globex", "Bank of Globex", "neas", "acme-24"])
 def test_another_tenants_name_is_found_as_a_whole_word_and_not_repeated(name):
     """In any case and with any punctuation; the finding itself names nobody, for it is kept with this tenant."""
     (leak,) = found(f"As we saw at ({name.upper()}), callers wait.", names=(name,))
@@ -56,8 +56,8 @@ def test_another_tenants_name_is_found_as_a_whole_word_and_not_repeated(name):
 
 
 def test_a_canary_is_found_even_in_the_tenants_own_words_and_never_repeated():
-    """Invisible characters and full-width letters do not hide it."""
-    hidden = f"zebra\u200b-4711-c{chr(0xFF41)}nary"
+    """Invisible characters, full-width letters, emphasis and line breaks do not hide it."""
+    hidden = f"zebra\u200b-**4711**\n-c{chr(0xFF41)}nary"
     (leak,) = found(f"We said {hidden}.", canaries=(CANARY,), material={"text": CANARY})
     assert CANARY not in leak
     assert "canary" in leak
@@ -72,8 +72,19 @@ def test_what_the_tenants_events_say_may_be_quoted():
 
 def test_names_that_are_ordinary_words_are_not_searched_for():
     """A tenant called `hotel` does not forbid the word to all others; `acme` and `Globex` are nobody's words."""
-    names = ("hotel", "Bank", "Globex", "acme", "ab", "hotel search", "C3")
-    assert distinctive(names) == ("Globex", "acme", "hotel search")
+    names = (
+        "hotel",
+        "Bank",
+        "next-steps",
+        "2026",
+        "what to do",
+        "ab",
+        "C3",
+        "Globex",
+        "acme",
+        "hotel globex",
+    )
+    assert distinctive(names) == ("Globex", "acme", "hotel globex")
 
 
 def test_a_leak_closes_the_gate_whatever_the_judge_said():

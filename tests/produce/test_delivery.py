@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
 from ledger.dead_letters import list_letters
 from ledger.deliveries import commit_batch
+from ledger.erasure import erase_person
 from ledger.outbox import has_messages
 from ledger.replays import replay_letter
 from tasks.delivery import FILE_CHANNEL, deliverable_id, deliverable_path, publish_to_files
-from tasks.publisher import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, publish, wait_after
+from tasks.publisher import ATTEMPTS, CHANNELS, FIRST_WAIT, LONGEST_WAIT, publish, wait_after
 from tasks.runtime import runtime
 from tasks.settings import Settings
 
@@ -145,8 +146,8 @@ def delivering(sqlite_url, sqlite_ledger, fill, clock, tmp_path):
     class Delivering:
         settings = home
 
-        def commit(self, *numbers, **fields):
-            work = fill.claimed(sqlite_ledger, ["It is fine."])
+        def commit(self, *numbers, user=None, **fields):
+            work = fill.claimed(sqlite_ledger, ["It is fine."], user=user)
             made = [deliverable(clock.now, number, batch=work.batch.id, **fields) for number in numbers]
             commit_batch(sqlite_ledger, work.batch.id, work.lease, made, [FILE_CHANNEL], clock.now)
             return made
@@ -206,6 +207,19 @@ def test_what_cannot_be_delivered_waits_ever_longer_and_ends_as_a_dead_letter(
     delivering.settings.deliverables.unlink()
     assert replay_letter(sqlite_ledger, letter, clock.now)
     assert delivering.publish() == 1
+
+
+def test_what_is_erased_on_its_way_does_not_stay(delivering, sqlite_ledger, clock, monkeypatch):
+    """A person is erased after their deliverable was taken from the outbox: what is then written goes again."""
+
+    def erased_meanwhile(run, made):
+        erase_person(sqlite_ledger, "acme", ["ann"], clock.now)
+        publish_to_files(run.settings.deliverables, made)
+
+    monkeypatch.setitem(CHANNELS, FILE_CHANNEL, erased_meanwhile)
+    delivering.commit(1, user="ann")
+    assert delivering.publish() == 0
+    assert files_in(delivering.settings.deliverables) == {}
 
 
 def test_one_that_cannot_go_out_does_not_hold_up_the_others(delivering):

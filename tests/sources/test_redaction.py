@@ -84,6 +84,19 @@ def test_rejections_and_conflicts_hold_nothing_personal(take_in, book, record, r
     assert all("[EMAIL_ADDRESS]" in one.raw for one in read_rejections(book, 3))
 
 
+@pytest.mark.parametrize("depth", [300, 700, 2_000])
+def test_what_is_nested_beyond_reason_is_a_rejection_and_stops_nothing(
+    take_in, book, record, redactor, depth
+):
+    """As without redaction; the events around it are taken in, and what is shown of it is redacted."""
+    deep = orjson.dumps(record(id="deep")).replace(
+        b'"fine"', b"[" * depth + b'"ann@example.com"' + b"]" * depth
+    )
+    text = _lines(record(id="1"), deep, record(id="2"))
+    assert take_in("-", text=text, redactor=redactor).counts == IntakeCounts(3, 2, 0, 1)
+    assert "ann@example.com" not in _everything(book)[0]
+
+
 def test_without_it_events_are_kept_as_they_came(take_in, book, record, tmp_path):
     """Redaction is off unless it is asked for."""
     assert redactor_of(Settings()) is None
