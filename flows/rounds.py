@@ -1,6 +1,8 @@
 """Rounds of work: form batches, process what is ready, publish, bring the lake up to date."""
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from prefect import flow
 
@@ -45,9 +47,33 @@ async def has_work(watch: Watch) -> bool:
         )
 
 
-async def work(*, until_idle: bool, flush: bool = False) -> None:
-    """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
+async def rounds(*, until_idle: bool, flush: bool = False) -> None:
+    """One round, or rounds until nothing is ready."""
     async with runtime() as run, watched(run):
         while await work_once(flush=flush) and until_idle and not run.stop.is_set():
             pass
+
+
+async def work(*, until_idle: bool, flush: bool = False) -> None:
+    """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
+    async with runtime() as run, watched(run):
+        await rounds(until_idle=until_idle, flush=flush)
         await refresh_lake()
+
+
+@dataclass
+class Lake:
+    """The lake of a process that works for long: behind for a while, and brought up to date once in `every`."""
+
+    every: timedelta
+    refreshed_at: datetime
+    is_behind: bool = False
+
+    def is_due(self, now: datetime) -> bool:
+        """True when there is something new, and the last time was long enough ago or lies in the future."""
+        return self.is_behind and not timedelta() <= now - self.refreshed_at < self.every
+
+    async def refresh(self, now: datetime) -> None:
+        """Bring it up to date."""
+        await refresh_lake()
+        self.is_behind, self.refreshed_at = False, now

@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     canaries: tuple[SecretStr, ...] = ()
     ordinary_names: tuple[str, ...] = ()
 
+    lake_every_s: float = Field(30, ge=0, le=DAY_S)
     delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
     notify_url: SecretStr | None = None
 

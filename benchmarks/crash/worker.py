@@ -20,6 +20,11 @@ PRELOAD = (
     "gateway.cli.services",
     "deployments.installed",
     "anthropic",
+    "flywheel",
+    "flywheel.page",
+    "altair",
+    "scipy.stats",
+    "evaluation.names",
 )
 """What a worker's process has imported before it is forked off: start-up is not what is measured."""
 

@@ -1,6 +1,7 @@
 """`up` and `down`: all of it until Ctrl-C, and the end of what was left running."""
 
 import asyncio
+from datetime import timedelta
 from threading import Event
 
 from deployments.services import Service, stop_services, ui_url
@@ -8,7 +9,7 @@ from gateway.cli.interrupt import Work, run_until_stopped
 from gateway.cli.outages import Outages
 from gateway.cli.output import err, print_json, print_lines
 from gateway.cli.start import prepared, start_services
-from tasks.runtime import runtime
+from tasks.runtime import runtime, utc_now
 from tasks.settings import Settings, load_settings
 
 PAUSE_S = 1.0
@@ -63,14 +64,17 @@ async def _work_until(stop: Event, settings: Settings) -> None:
     from deployments.installed import ensure_installed
     from deployments.sent import all_sent
     from flows.forming import Watch
-    from flows.rounds import has_work, work
+    from flows.rounds import Lake, has_work, rounds
     from flows.watch import watched
 
-    watch = Watch()
+    watch, lake = Watch(), Lake(timedelta(seconds=settings.lake_every_s), refreshed_at=utc_now())
 
     async def round_of_work() -> None:
         if await has_work(watch):
-            await work(until_idle=True)
+            lake.is_behind = True
+            await rounds(until_idle=True)
+        if lake.is_due(utc_now()):
+            await lake.refresh(utc_now())
 
     await prepared(ensure_installed(settings))
     outages = Outages(PAUSE_S)
@@ -78,6 +82,8 @@ async def _work_until(stop: Event, settings: Settings) -> None:
         async with runtime(stop=stop) as run, watched(run):
             while not stop.is_set():
                 await outages.outlasted(round_of_work, stop)
+            if lake.is_behind:
+                await lake.refresh(utc_now())
     finally:
         await all_sent()
 
