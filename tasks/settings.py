@@ -105,7 +105,7 @@ class Settings(BaseSettings):
 
     model_requests_in_flight: int = Field(32, ge=1, le=10_000)
     batches_in_flight: int = Field(40, ge=1, le=1_000)
-    lease_s: float = Field(120, ge=10, le=DAY_S)
+    lease_s: float = Field(120, ge=5, le=DAY_S)
     stop_s: float = Field(60, ge=0, le=DAY_S)
     hold_s: float = Field(300, ge=1, le=30 * DAY_S)
 

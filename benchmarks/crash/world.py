@@ -24,7 +24,7 @@ from ledger.engine import Ledger, close_ledger, open_ledger
 from ledger.sql import reading
 
 WORKERS: Final = 2
-PATIENCE_S: Final = 180
+PATIENCE_S: Final = 600
 LOOK_S: Final = 0.1
 OUTAGE_S: Final = 1.0
 
@@ -101,7 +101,7 @@ class World:
             "PENSTOCK_DATABASE_URL": self.database_url,
             "PENSTOCK_OFFLINE_URL": model_url,
             "PREFECT_API_URL": self.prefect_url,
-            "PENSTOCK_LEASE_S": "10",
+            "PENSTOCK_LEASE_S": "6",
             "PENSTOCK_HOLD_S": "1",
             "PENSTOCK_DELIVERY_HOLD_S": "3",
             # The lake is made of the ledger; here it would take longer than the work.
