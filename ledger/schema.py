@@ -4,6 +4,7 @@ Alembic takes a fifth of a second to import, so it is imported only when there i
 """
 
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -15,6 +16,8 @@ HEAD: Final = "0004"
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 7_306_086_770_313_281_124
+_ONE_AT_A_TIME: Final = Lock()
+"""What Alembic works on is one for the whole process: threads that open two ledgers would migrate each other's."""
 
 
 def bring_up_to_date(ledger: Engine, write_option: str) -> None:
@@ -33,7 +36,8 @@ def bring_up_to_date(ledger: Engine, write_option: str) -> None:
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-            _migrate(connection)
+            with _ONE_AT_A_TIME:
+                _migrate(connection)
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from ledger.engine import close_ledger, open_ledger
 from ledger.errors import LedgerUnavailableError, NewerLedgerError
@@ -149,3 +150,20 @@ def test_a_failed_write_leaves_nothing_behind(ledger):
         interrupted()
     with ledger.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM turns")).scalar() == 0
+
+
+def test_threads_that_open_new_ledgers_at_once_migrate_each_their_own(tmp_path):
+    """Eight ledgers at once in one process: each is whole."""
+
+    def opened(number) -> int:
+        ledger = open_ledger(f"sqlite:///{tmp_path}/{number}.db")
+        try:
+            with ledger.connect() as connection:
+                return len(inspect(connection).get_table_names())
+        finally:
+            close_ledger(ledger)
+
+    with ThreadPoolExecutor(8) as threads:
+        counts = set(threads.map(opened, range(8)))
+    assert len(counts) == 1
+    assert counts.pop() > 10
