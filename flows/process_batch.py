@@ -164,9 +164,12 @@ async def kept_lease(work: BatchWork) -> AsyncIterator[None]:
     """Renew the batch's lease for as long as the block runs; LeaseLostError ends it when another worker has it."""
     block = asyncio.current_task()
     renewing = asyncio.create_task(_renew(work))
+    has_ended = False
 
     def stop(_: asyncio.Task[None]) -> None:
-        block.cancel()  # type: ignore[union-attr] # a coroutine runs in a task
+        # A callback that is due already cannot be taken back: what comes after the block is not ours to cancel.
+        if not has_ended:
+            block.cancel()  # type: ignore[union-attr] # a coroutine runs in a task
 
     renewing.add_done_callback(stop)
     try:
@@ -177,7 +180,7 @@ async def kept_lease(work: BatchWork) -> AsyncIterator[None]:
         block.uncancel()  # type: ignore[union-attr]
         renewing.result()
     finally:
-        renewing.remove_done_callback(stop)
+        has_ended = True
         renewing.cancel()
 
 

@@ -4,10 +4,8 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,9 +17,9 @@ from ledger.claims import claim
 from ledger.dead_letters import DeadLetter, list_letters
 from ledger.engine import close_ledger, open_ledger
 from ledger.transitions import Settlement, settle_batch
+from tests.commands import PENSTOCK
 
 NOW = datetime.now(UTC)
-PENSTOCK = Path(sys.executable).with_name("penstock")
 
 
 @pytest.fixture
@@ -93,14 +91,15 @@ def test_a_switch_thrown_in_the_ui_stops_every_process_and_loses_nothing(
     try:
         wait_until(lambda: len(offline.requests) > 10, "both are at work")
         wait_until(lambda: httpx.get(variable).is_success, "the switches are shown in the UI")
-        httpx.patch(variable, json={"value": ["all"]}).raise_for_status()
+        # A busy server answers 503, and an operator tries again.
+        wait_until(lambda: httpx.patch(variable, json={"value": ["all"]}).is_success, "the switch is thrown")
         wait_until(lambda: cli.json("status")["paused"], "the switch is in force")
         wait_until(lambda: not offline.stats["in_flight"], "what was under way has finished")
         asked = len(offline.requests)
         wait_until(lambda: "RUNNING" not in cli.json("status")["batches"]["by_state"], "all have stopped")
         assert len(offline.requests) == asked
         assert all(worker.poll() is None for worker in workers)
-        httpx.patch(variable, json={"value": []}).raise_for_status()
+        wait_until(lambda: httpx.patch(variable, json={"value": []}).is_success, "the switch is taken back")
         wait_until(lambda: cli.json("status")["batches"]["by_state"] == {"DONE": 16}, "all is worked off")
     finally:
         for worker in workers:

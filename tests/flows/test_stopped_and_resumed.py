@@ -306,6 +306,32 @@ def test_a_worker_that_has_lost_its_lease_stops_its_work(make_world, fill):
         asyncio.run(working())
 
 
+def test_a_lease_that_is_lost_as_its_block_ends_breaks_off_nothing_that_comes_after(make_world, fill):
+    """The block's own end counts: what its task does next, such as settling the batch, is not cancelled."""
+    world = make_world()
+    work = fill.claimed(world.ledger, TEXTS)
+    often = world.settings.model_copy(update={"lease_s": 0.03})
+
+    async def block():
+        before = asyncio.all_tasks()
+        async with kept_lease(work):
+            (renewing,) = asyncio.all_tasks() - before
+            world.clock.advance(minutes=10)
+            release_due(world.ledger, world.clock.now)
+            while not renewing.done():  # noqa: ASYNC110 - the very moment is what counts
+                await asyncio.sleep(0)
+            raise KeyError("ours")
+
+    async def working():
+        async with runtime(often, clock=world.clock):
+            with pytest.raises(KeyError, match="ours"):
+                await block()
+            await asyncio.sleep(0)
+            return "gone on"
+
+    assert asyncio.run(working()) == "gone on"
+
+
 def test_a_lease_outlives_a_ledger_that_fails_for_a_moment(make_world, fill):
     """A renewal that the database refuses is asked again; one that it refuses until the lease is over ends the work."""
     world = make_world()
