@@ -88,7 +88,7 @@ def system_words() -> tuple[str, ...]:
 
 def _canaries(text: str, canaries: Sequence[str]) -> Iterator[Leak]:
     said = squeezed(text)
-    if any(squeezed(canary) in said for canary in canaries if squeezed(canary)):
+    if any(canary in said for canary in filter(None, map(squeezed, canaries))):
         yield Leak("holds a canary string or a secret of this installation")
 
 

@@ -1,13 +1,13 @@
 """Distinctive names: those that nobody writes by chance, so that one in another's text is a finding."""
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
 from spellchecker import SpellChecker
 
-_WORD: Final = re.compile(r"[^\W_]+")
+from evaluation.wording import words_of
+
 _SHORTEST: Final = 4
 _ORDINARY: Final = 500
 """How often the word list's corpus has a word that is ordinary: `hotel` 98,081 times, `acme` 130."""
@@ -22,7 +22,7 @@ def distinctive(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _is_distinctive(name: str) -> bool:
-    words = _WORD.findall(name.casefold())
+    words = words_of(name)
     if sum(map(len, words)) < _SHORTEST:
         return False
     return any(not word.isdigit() and len(word) > 1 and _word_list()[word] < _ORDINARY for word in words)

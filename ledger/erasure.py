@@ -82,9 +82,9 @@ def erase_person(
 
 
 def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datetime) -> Erasure:
-    seqs, of_batches, in_hand = _theirs(connection, tenant, names)
-    by_state = _states(connection, of_batches)
-    again = [batch for batch, state in by_state.items() if state not in {"DONE", "FAILED"}]
+    seqs, free, in_hand = _theirs(connection, tenant, names)
+    of_batches = tuple(free)
+    again = [batch for batch, state in free.items() if state not in {"DONE", "FAILED"}]
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
         rejections=_delete_rejections(connection, tenant, names),
@@ -96,14 +96,14 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
         in_hand=in_hand,
     )
     blank_batches(connection, of_batches)
-    shrink_open_batches(connection, [one for one in again if by_state[one] != "DEAD"], now)
+    shrink_open_batches(connection, [one for one in again if free[one] != "DEAD"], now)
     return erasure
 
 
 def _theirs(
     connection: Connection, tenant: str, names: Sequence[str]
-) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
-    """The person's events and the batches with one of them; apart, the batches that somebody has in hand."""
+) -> tuple[list[int], dict[str, str], tuple[str, ...]]:
+    """The person's events, the batches with one of them by their states, and those that somebody has in hand."""
     own = (events.c.tenant == tenant, events.c.user.in_(names))
     seqs = list(connection.execute(select(events.c.seq).where(*own)).scalars())
     of_events = select(batch_events.c.batch_id).where(among(connection, batch_events.c.event_seq, seqs))
@@ -119,13 +119,8 @@ def _theirs(
             select(batch_events.c.event_seq).where(among(connection, batch_events.c.batch_id, in_hand))
         ).scalars()
     )
-    free = tuple(row.id for row in rows if row.state not in _IN_HAND)
+    free = {row.id: row.state for row in rows if row.state not in _IN_HAND}
     return [seq for seq in seqs if seq not in held_back], free, in_hand
-
-
-def _states(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-    query = select(batches.c.id, batches.c.state).where(among(connection, batches.c.id, ids))
-    return {row.id: row.state for row in connection.execute(query)}
 
 
 def _delete_rejections(connection: Connection, tenant: str, names: Sequence[str]) -> int:

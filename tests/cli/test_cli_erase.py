@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deployments.offline_model.server import serve_offline
-from tests.cli.stores import in_files, in_lake
+from tests.stores import in_files, in_lake
 
 ANN = "ann.marsden@example.test"
 WORDS = "purple accordion"

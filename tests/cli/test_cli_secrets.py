@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deployments.offline_model.server import serve_offline
-from tests.cli.stores import in_files, in_lake, in_ledger
+from tests.stores import in_files, in_lake, in_ledger
 
 PROVIDER_KEY = "sk-ant-canary-provider-0001"
 DATABASE_PASSWORD = "canary-database-0002"  # noqa: S105 - planted, and looked for

@@ -9,7 +9,7 @@ from flows.erasure import erase_everywhere
 from flows.lake import write_facts
 from ledger.intake import record_intake
 from tasks.settings import Settings
-from tests.cli.stores import in_lake
+from tests.stores import in_lake
 
 ANN = "ann@acme.test"
 
