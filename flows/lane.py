@@ -11,7 +11,8 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
-from flows.process_batch import BENEATH, claimed, give_back, run_batch
+from flows.leases import claimed, give_back
+from flows.process_batch import BENEATH, run_batch
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
 from ledger.claims import claim_next
@@ -68,8 +69,9 @@ async def break_off(running: Running, run: Runtime) -> None:
     for batch in running:
         batch.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-    for work in running.values():
-        give_back(work, run)
+    if running:
+        # All in one transaction: a ledger that cannot be reached is waited for once.
+        give_back(running.values(), run)
 
 
 async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:

@@ -1,8 +1,8 @@
 """A batch's road: context, stages, gate, broadcast. What stops it is settled, diagnosed and shown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
@@ -15,36 +15,30 @@ from prefect.states import Completed, Failed
 
 from contracts.batches import BatchState, BatchWork
 from flows import artifacts
+from flows.leases import claimed, give_back, kept_lease
 from flows.pipelines import pipeline_named
 from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.watch import watched
-from ledger.claims import claim, release_lease, renew_lease
-from ledger.errors import IllegalTransitionError, LeaseLostError, LedgerFaultError, UnreadableBatchError
+from ledger.claims import claim
+from ledger.errors import LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
 from tasks.produce import caller_for
-from tasks.runtime import Runtime, current_runtime, runtime
+from tasks.runtime import current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
 
 BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
 """What fails beneath all batches alike, the ledger or Prefect's server, is the fault of none: each is given back."""
 
-RENEWALS = 3
-"""How often a lease is renewed in the time it runs."""
-
 
 async def process(work: BatchWork) -> Outcome:
-    """Take a claimed batch to its end, whatever that is; broken off, or with nothing to stand on, it is given back."""
-    try:
-        outcome = await processed(work)
-        await show(outcome)
-    except (asyncio.CancelledError, *BENEATH):
-        give_back(work, current_runtime())
-        raise
+    """Take a claimed batch to its end, whatever that is. Broken off, or `BENEATH` failing, it is still claimed."""
+    outcome = await processed(work)
+    await show(outcome)
     return outcome
 
 
@@ -71,32 +65,6 @@ async def processed(work: BatchWork) -> Outcome:
         raise
     except Exception as error:  # noqa: BLE001 - every way a batch can fail ends in a state and a diagnosis
         return await settle_failure(work, now_in, error, current_runtime())
-
-
-async def claimed(run: Runtime, claiming: Callable[..., BatchWork | None], *which: str) -> BatchWork | None:
-    """A batch by `claim` or `claim_next`, ours for the time of the lease; given back where we end meanwhile."""
-    lease = run.in_ledger(
-        claiming,
-        *which,
-        lease_id=run.new_id(),
-        owner=run.owner,
-        now=run.clock(),
-        lease_for=run.settings.lease,
-    )
-    claim_made = asyncio.ensure_future(lease)
-    try:
-        return await asyncio.shield(claim_made)
-    except asyncio.CancelledError:
-        if (work := await claim_made) is not None:
-            give_back(work, run)
-        raise
-
-
-def give_back(work: BatchWork, run: Runtime) -> None:
-    """Make a batch whose run is broken off READY again; what it has done by now is kept. Does not await."""
-    # Too late where the batch has just ended, or somebody else has it. Where the ledger fails, the lease runs out.
-    with suppress(LeaseLostError, IllegalTransitionError, LedgerFaultError):
-        release_lease(run.ledger, work.batch.id, work.lease, reason="the run was stopped", now=run.clock())
 
 
 async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
@@ -159,49 +127,6 @@ async def recorded_stage(context: BatchContext, stage: Stage) -> AsyncIterator[N
     await asyncio.to_thread(finish_stage, run.ledger, batch, stage.name, "DONE", None, run.clock())
 
 
-@asynccontextmanager
-async def kept_lease(work: BatchWork) -> AsyncIterator[None]:
-    """Renew the batch's lease for as long as the block runs; LeaseLostError ends it when another worker has it."""
-    block = asyncio.current_task()
-    renewing = asyncio.create_task(_renew(work))
-    has_ended = False
-
-    def stop(_: asyncio.Task[None]) -> None:
-        # A callback that is due already cannot be taken back: what comes after the block is not ours to cancel.
-        if not has_ended:
-            block.cancel()  # type: ignore[union-attr] # a coroutine runs in a task
-
-    renewing.add_done_callback(stop)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not renewing.done():
-            raise
-        block.uncancel()  # type: ignore[union-attr]
-        renewing.result()
-    finally:
-        has_ended = True
-        renewing.cancel()
-
-
-async def _renew(work: BatchWork) -> None:
-    """Renew until told otherwise. A ledger that cannot be reached is asked again while the lease still runs."""
-    run = current_runtime()
-    held_until = run.clock() + run.settings.lease
-    while True:
-        await asyncio.sleep(run.settings.lease_s / RENEWALS)
-        until = run.clock() + run.settings.lease
-        try:
-            held = await asyncio.to_thread(renew_lease, run.ledger, [work.lease], until)
-        except LedgerFaultError:
-            if run.clock() >= held_until:
-                raise
-            continue
-        if not held:
-            raise LeaseLostError(f"{work.batch.id} is held by another worker now, or may be")
-        held_until = until
-
-
 def as_state(outcome: Outcome) -> State[None]:
     """What Prefect shows: a failed run for a failed batch, and for one that waits a name that says so."""
     names = {
@@ -237,9 +162,13 @@ async def process_batch(batch: str) -> State[None]:
             return as_state(await settle_failure(error.work, "validate context", error, run))
         if work is None:
             return Completed(name="Nothing to do", message=f"{batch} is not READY")
-        await name_this_run(work.batch.label)
-        get_run_logger().info("processing %s: %d events", work.batch.label, work.batch.size)
-        return as_state(await process(work))
+        try:
+            await name_this_run(work.batch.label)
+            get_run_logger().info("processing %s: %d events", work.batch.label, work.batch.size)
+            return as_state(await process(work))
+        except (asyncio.CancelledError, *BENEATH):
+            give_back([work], run)
+            raise
 
 
 async def name_this_run(name: str) -> None:

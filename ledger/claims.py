@@ -4,21 +4,21 @@ A claim is a lease. Whoever lets it run out loses the batch: it becomes READY ag
 it so far is found by the next holder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, exists, func, literal, select, update
 
 from contracts.batches import Batch, BatchState, BatchWork
-from contracts.versions import UnknownVersionError
+from contracts.versions import UnknownVersionError, as_written
 from ledger.batch_reads import event_rows, to_batch, to_event
 from ledger.columns import Moment
 from ledger.engine import Ledger
 from ledger.errors import UnreadableBatchError
 from ledger.sql import among, reading, writing
 from ledger.tables import batches, turns
-from ledger.transitions import move, update_state
+from ledger.transitions import update_state
 
 _READY = batches.c.state == BatchState.READY.value
 _RUNNING = batches.c.state == BatchState.RUNNING.value
@@ -64,10 +64,21 @@ def renew_lease(ledger: Ledger, lease_ids: Sequence[str], until: datetime) -> fr
         return frozenset(lease for lease in held if lease is not None)
 
 
-def release_lease(ledger: Ledger, batch_id: str, lease: str, *, reason: str, now: datetime) -> None:
-    """Give a RUNNING batch back before its work is done, READY for anyone. Raises as `settle_batch`."""
+def release_leases(
+    ledger: Ledger, leases: Mapping[str, str], *, reason: str, now: datetime
+) -> frozenset[str]:
+    """Give RUNNING batches back before their work is done, READY for anyone; `leases` by the batch's id.
+
+    Returns those that were given back: one that has ended by now, or is another's, is left as it is.
+    """
     with writing(ledger) as connection:
-        move(connection, batch_id, BatchState.READY, reason=reason, now=now, lease=lease)
+        return frozenset(
+            batch
+            for batch, lease in leases.items()
+            if update_state(
+                connection, batch, {BatchState.RUNNING}, BatchState.READY, reason, {}, now=now, lease=lease
+            )
+        )
 
 
 def _next_ready(connection: Connection) -> str | None:
@@ -120,4 +131,5 @@ def _work(ledger: Ledger, batch: Batch, lease: str) -> BatchWork:
     try:
         return BatchWork(batch=batch, events=tuple(map(to_event, rows)), lease=lease)
     except (UnknownVersionError, ValidationError) as error:
-        raise UnreadableBatchError(BatchWork(batch=batch, events=(), lease=lease), error) from error
+        work = BatchWork(batch=batch, events=(), lease=lease)
+        raise UnreadableBatchError(work, [as_written(row.payload) for row in rows], error) from error

@@ -13,7 +13,8 @@ from contracts.batches import BatchState, Scope
 from contracts.events import Priority
 from flows.forming import form_batches
 from flows.lane import process_ready_batches
-from flows.process_batch import kept_lease, process_batch
+from flows.leases import kept_lease
+from flows.process_batch import process_batch
 from flows.slots import MODEL_LIMIT
 from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 
 from contracts.batches import FINISHED, RESUMABLE, BatchState
 from ledger.batches import batch_diagnosis, batch_history, read_batch
-from ledger.claims import claim, claim_next, release_lease, renew_lease
+from ledger.claims import claim, claim_next, release_leases, renew_lease
 from ledger.due import count_ready, next_due, release_due
 from ledger.errors import IllegalTransitionError, LeaseLostError, UnknownBatchError
 from ledger.transitions import ALLOWED, Settlement, settle_batch, transition
@@ -242,8 +242,12 @@ def test_a_dead_workers_batch_is_continued_by_another(ledger, make):
 
 
 def test_a_lease_given_back_frees_the_batch_at_once(ledger, make):
-    """A worker that stops returns what it holds, for anyone."""
-    work = make.claimed(ledger)
-    release_lease(ledger, work.batch.id, work.lease, reason="the worker stops", now=make.now)
+    """A worker that stops returns what it holds, for anyone; what has ended or is another's stays as it is."""
+    work, done = make.claimed(ledger), make.claimed(ledger, 2, lease="lease-2")
+    settle_batch(ledger, done.batch.id, done.lease, Settlement(BatchState.DONE, "all is made"), make.now)
+    leases = {work.batch.id: work.lease, done.batch.id: done.lease, "b-none": "lease-3"}
+    assert release_leases(ledger, leases, reason="the worker stops", now=make.now) == {work.batch.id}
+    assert release_leases(ledger, leases, reason="the worker stops", now=make.now) == frozenset()
     assert read_batch(ledger, work.batch.id).state is BatchState.READY
+    assert read_batch(ledger, done.batch.id).state is BatchState.DONE
     assert renew_lease(ledger, [work.lease], make.now) == frozenset()

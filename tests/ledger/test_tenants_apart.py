@@ -21,7 +21,7 @@ from contracts.events import Priority
 from ledger.batch_reads import batch_diagnosis, batch_event_ids, batch_history, read_batch
 from ledger.batches import create_batches
 from ledger.calls import begin_call, count_attempts, settle_call
-from ledger.claims import claim, release_lease
+from ledger.claims import claim, release_leases
 from ledger.costs import item_costs
 from ledger.dead_letters import (
     LetterFilter,
@@ -162,8 +162,8 @@ WRITES = {
     "claim": lambda own: claim(
         own.ledger, own.spare, lease_id="l2", owner="w", now=own.now, lease_for=own.minutes
     ),
-    "release_lease": lambda own: release_lease(
-        own.ledger, own.batch, own.lease, reason="told to", now=own.now
+    "release_leases": lambda own: release_leases(
+        own.ledger, {own.batch: own.lease}, reason="told to", now=own.now
     ),
     "store_draft": lambda own: store_draft(own.ledger, own.batch, own.make.draft("other"), own.now),
     "store_verdict": lambda own: store_verdict(own.ledger, own.batch, "insights", "failed", [], own.now),
