@@ -53,6 +53,14 @@ def upgraded(kind: str, version: str, payload: Payload) -> Payload:
     raise UnknownVersionError(kind, version)
 
 
+def as_written(text: str) -> Payload:
+    """What a stored payload says, of whatever version; the text itself where that is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def upgraded_json(kind: str, version: str, text: str) -> str:
     """As `upgraded`, from JSON text to JSON text; what is current is not even parsed."""
     return text if version == CURRENT[kind] else json.dumps(upgraded(kind, version, json.loads(text)))

@@ -1,6 +1,7 @@
 """Deliverables: committed with their batch and a message in the outbox for each, or not at all."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -78,9 +79,31 @@ def list_deliverables(ledger: Ledger, batch_id: str | None, limit: int = 1_000) 
         return tuple(map(to_deliverable, connection.execute(query)))
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDeliverable:
+    """A deliverable as it lies in the ledger: whose it is can be told even of a version that is not read."""
+
+    id: str
+    batch_id: str
+    tenant: str
+    user: str | None
+    cost_usd: Decimal
+    created_at: datetime
+    schema_version: str
+    payload: str
+
+    def read(self) -> Deliverable:
+        """The deliverable; UnknownVersionError for another version's, ValidationError for one that is none."""
+        return _read(self.schema_version, self.payload)
+
+
 def to_deliverable(row: Row[*tuple[Any, ...]]) -> Deliverable:
     """The deliverable of a row with its `schema_version` and `payload`; UnknownVersionError for another's."""
-    return Deliverable.model_validate_json(upgraded_json("deliverable", row.schema_version, row.payload))
+    return _read(row.schema_version, row.payload)
+
+
+def _read(version: str, payload: str) -> Deliverable:
+    return Deliverable.model_validate_json(upgraded_json("deliverable", version, payload))
 
 
 def _row(one: Deliverable) -> dict[str, Any]:

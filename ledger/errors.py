@@ -1,5 +1,8 @@
 """What can go wrong with a ledger, each with what to do about it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from contracts.batches import BatchWork
 from contracts.errors import OperatorError
 
@@ -41,8 +44,9 @@ class LeaseLostError(LedgerError):
 
 
 class UnreadableBatchError(LedgerError):
-    """A batch was claimed whose events cannot be read; `work` is the claim, without events."""
+    """A batch was claimed whose events cannot be read; `work` is the claim, `stored` the events as they are."""
 
-    def __init__(self, work: BatchWork, error: Exception) -> None:
+    def __init__(self, work: BatchWork, stored: Sequence[Any], error: Exception) -> None:
         super().__init__(f"the events of {work.batch.id} cannot be read: {error}")
         self.work = work
+        self.stored = stored

@@ -5,7 +5,7 @@ An attempt is counted when it begins, so one that kills its publisher is counted
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from contracts.deliverables import Deliverable
 from ledger.control_tables import pauses
 from ledger.dead_letters import DeadLetter, bury_within
-from ledger.deliveries import PENDING, to_deliverable
+from ledger.deliveries import PENDING, StoredDeliverable
 from ledger.engine import Ledger
 from ledger.outcome_tables import deliverables, outbox
 from ledger.pauses import ALL, DELIVERY
@@ -36,7 +36,16 @@ class OutboxMessage:
     channel: str
     attempts: int
     next_at: datetime
-    deliverable: Deliverable
+    stored: StoredDeliverable
+
+    @property
+    def deliverable(self) -> Deliverable:
+        """What to publish. Raises as `StoredDeliverable.read`."""
+        return self.stored.read()
+
+
+_MESSAGE: Final = tuple(one.name for one in fields(OutboxMessage) if one.name != "stored")
+_DELIVERABLE: Final = tuple(deliverables.c[one.name] for one in fields(StoredDeliverable))
 
 
 def take_messages(
@@ -61,15 +70,15 @@ def take_messages(
         taken = update(outbox).where(among(connection, outbox.c.id, ids))
         connection.execute(taken.values(next_at=until, attempts=outbox.c.attempts + 1))
         query = (
-            select(outbox, deliverables.c.schema_version, deliverables.c.payload)
+            select(*(outbox.c[name] for name in _MESSAGE), *_DELIVERABLE)
             .join_from(outbox, deliverables, outbox.c.deliverable_id == deliverables.c.id)
             .where(among(connection, outbox.c.id, ids))
             .order_by(outbox.c.id)
         )
         rows = connection.execute(query).all()
-    names = ("id", "idempotency_key", "channel", "attempts", "next_at")
+    own = len(_MESSAGE)
     return tuple(
-        OutboxMessage(**{name: getattr(row, name) for name in names}, deliverable=to_deliverable(row))
+        OutboxMessage(**dict(zip(_MESSAGE, row[:own], strict=True)), stored=StoredDeliverable(*row[own:]))
         for row in rows
     )
 

@@ -10,7 +10,7 @@ from ledger.call_rules import CallHeldError
 from ledger.costs import item_costs
 from ledger.dead_letters import DeadLetter
 from ledger.engine import Ledger
-from ledger.errors import LeaseLostError
+from ledger.errors import LeaseLostError, UnreadableBatchError
 from ledger.transitions import Settlement, settle_batch
 from ledger.work import count_attempts, read_items
 from tasks.diagnosing import diagnose_failure
@@ -158,8 +158,9 @@ async def _letter(
     spent = await runtime.in_ledger(item_costs, work.batch.id)
     items = await runtime.in_ledger(read_items, work.batch.id)
     failed = error if isinstance(error, GenerationError) else None
+    unread = error.stored if isinstance(error, UnreadableBatchError) else ()
     lost = Lost(
-        payload={"events": [event.model_dump(mode="json") for event in work.events]},
+        payload={"events": [*(event.model_dump(mode="json") for event in work.events), *unread]},
         verdicts={item.item: item.scores for item in items if item.scores},
         spent=sum(spent.values(), Decimal(0)),
         begun=work.batch.created_at,

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
+from pydantic import ValidationError
+
 from contracts.deliverables import Deliverable
+from contracts.versions import UnknownVersionError, as_written
 from ledger.dead_letters import DeadLetter
 from ledger.outbox import OutboxMessage, give_up, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
@@ -38,16 +40,19 @@ async def publish(runtime: Runtime) -> int:
     ):
         sent = [message for message in taken if await _publish(message, runtime)]
         there = await runtime.in_ledger(mark_published, [one.id for one in sent], runtime.clock())
-        for erased in (one.deliverable for one in sent if one.id not in there):
-            remove_files(runtime.settings.deliverables, erased.tenant, erased.batch)
+        for erased in (one.stored for one in sent if one.id not in there):
+            remove_files(runtime.settings.deliverables, erased.tenant, erased.batch_id)
         published += len(there)
     return published
 
 
 async def _publish(message: OutboxMessage, runtime: Runtime) -> bool:
-    """One attempt; what fails is tried again later, and at last becomes a dead letter."""
+    """One attempt; what fails is tried again later, and at last, or where it cannot be read, is a dead letter."""
     try:
         await asyncio.to_thread(CHANNELS[message.channel], runtime, message.deliverable)
+    except (UnknownVersionError, ValidationError) as error:
+        await runtime.in_ledger(give_up, message.id, await _letter(message, error, runtime))
+        return False
     except OSError as error:
         if message.attempts < ATTEMPTS:
             said = redact(f"{type(error).__name__}: {error}", runtime.secrets)
@@ -64,23 +69,29 @@ def wait_after(attempts: int) -> timedelta:
     return min(FIRST_WAIT * (1 << (attempts - 1)), LONGEST_WAIT)
 
 
-async def _letter(message: OutboxMessage, error: OSError, runtime: Runtime) -> DeadLetter:
-    deliverable = message.deliverable
+async def _letter(message: OutboxMessage, error: Exception, runtime: Runtime) -> DeadLetter:
+    stored = message.stored
+    original = as_written(stored.payload)
     context = FailureContext(
         stage=DELIVERY,
-        batch=deliverable.batch,
-        tenant=deliverable.tenant,
+        batch=stored.batch_id,
+        tenant=stored.tenant,
         level="-",
-        scope="tenant" if deliverable.user is None else "user",
+        scope="tenant" if stored.user is None else "user",
         attempts=message.attempts,
         secrets=runtime.secrets,
     )
     report = describe_failure(error, context)
     diagnosis = await diagnose(error, context, None)
     lost = Lost(
-        payload={"deliverable": deliverable.id, "message": message.id, "channel": message.channel},
-        verdicts={deliverable.id: deliverable.scores},
-        spent=Decimal(str(deliverable.provenance.cost_usd)),
-        begun=deliverable.created_at,
+        payload={
+            "deliverable": stored.id,
+            "message": message.id,
+            "channel": message.channel,
+            "original": original,
+        },
+        verdicts={stored.id: original.get("scores", {})} if isinstance(original, dict) else {},
+        spent=stored.cost_usd,
+        begun=stored.created_at,
     )
     return dead_letter(lost, report, context, diagnosis, runtime)

@@ -214,6 +214,7 @@ def test_events_of_a_version_nobody_reads_end_as_a_dead_letter_and_stay(world, f
     assert "event of schema version '9': this Penstock reads 1" in world.batch(unread).reason
     (letter,) = list_letters(world.ledger)
     assert letter.batch == unread
+    assert [event["data"] for event in letter.payload["events"]] == [{"comment": text} for text in TEXTS]
     assert world.rows("SELECT count(*) FROM events WHERE schema_version = '9'") == [(2,)]
 
 

@@ -222,6 +222,25 @@ def test_what_is_erased_on_its_way_does_not_stay(delivering, sqlite_ledger, cloc
     assert files_in(delivering.settings.deliverables) == {}
 
 
+def test_a_deliverable_that_cannot_be_read_is_a_dead_letter_and_holds_up_no_other(
+    delivering, sqlite_ledger, clock
+):
+    """Of a version that nobody reads: given up at once, whole in its letter; replayed once it is read, it leaves."""
+    made = delivering.commit(1, 2)
+    with sqlite_ledger.begin() as connection:
+        connection.exec_driver_sql("UPDATE deliverables SET schema_version = '9' WHERE id = ?", (made[0].id,))
+    assert delivering.publish() == 1
+    (letter,) = list_letters(sqlite_ledger)
+    assert "deliverable of schema version '9': this Penstock reads 1" in letter.message
+    assert letter.payload["original"] == made[0].model_dump(mode="json")
+    assert letter.verdicts == {made[0].id: made[0].scores}
+    assert not delivering.is_due()
+    with sqlite_ledger.begin() as connection:
+        connection.exec_driver_sql("UPDATE deliverables SET schema_version = '1'")
+    assert replay_letter(sqlite_ledger, letter, clock.now)
+    assert delivering.publish() == 1
+
+
 def test_one_that_cannot_go_out_does_not_hold_up_the_others(delivering):
     """Of two tenants one has a file in the place of its folder: the other's deliverable arrives."""
     delivering.commit(1, tenant="blocked")
