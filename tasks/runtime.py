@@ -111,7 +111,7 @@ async def runtime(
     ledger = await asyncio.to_thread(open_ledger, settings.ledger_url)
     try:
         async with _client(settings) as client:
-            retry = RetryPolicy(settings.retry_delays_s, random.random)
+            retry = RetryPolicy(settings.retry_delays_s, random.random, patience_s=settings.hold_s)
             calls = PaidCalls(ledger, client, retry, clock, new_id, settings.call_rules)
             owner = f"worker-{new_id()[:8]}"
             tenants = TenantNames(ledger, clock, settings.ordinary_names)

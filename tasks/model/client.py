@@ -26,6 +26,8 @@ from tasks.model.prices import PriceTable
 PASSING: Final = frozenset({"transient", "throttled"})
 """The kinds of failure after which the same request may succeed."""
 
+LONGEST_WISH_S: Final = 86_400.0
+
 _TRANSIENT_STATUS: Final = frozenset({408, 409})
 _THROTTLED_STATUS: Final = 429
 _SERVER_ERROR: Final = 500
@@ -198,14 +200,14 @@ def _address(error: anthropic.APIError) -> str:
 
 
 def _retry_after(error: anthropic.APIError) -> float | None:
-    """Seconds in the `retry-after` header; dates and nonsense count as none given (RFC 9110, 10.2.3)."""
+    """Seconds in the `retry-after` header, a day at most; dates and nonsense count as none (RFC 9110, 10.2.3)."""
     if not isinstance(error, anthropic.APIStatusError):
         return None
     try:
         seconds = float(error.response.headers.get("retry-after", ""))
     except ValueError:
         return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), LONGEST_WISH_S) if math.isfinite(seconds) else None
 
 
 def _unusable(reply: Reply) -> CallFailure:

@@ -6,13 +6,13 @@ This module owns the retries of model calls: the only ones there are. The SDK's 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Concatenate, ParamSpec
+from datetime import datetime, timedelta
+from typing import Concatenate, ParamSpec, TypeGuard
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
-from ledger.call_rules import DEFAULT_RULES, CallRules
+from ledger.call_rules import DEFAULT_RULES, CallHeldError, CallRules
 from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
 from ledger.work import begin_call, settle_call
@@ -61,11 +61,15 @@ class PaidReply:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Waits between attempts in seconds, spread by +-20 %; `spread` gives a number in 0..1."""
+    """Waits between attempts in seconds, spread by +-20 %; `spread` gives a number in 0..1.
+
+    Who is told to wait longer than `patience_s` does not wait on the spot.
+    """
 
     delays_s: tuple[float, ...]
     spread: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    patience_s: float = 60.0
 
     def wait(self, state: RetryCallState) -> float:
         """Seconds before the next attempt: the provider's `retry-after` where it is longer."""
@@ -95,10 +99,24 @@ class PaidCalls:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
             CallHeldError: a pause, an open breaker or a spent retry budget stands in its way.
         """
-        async for attempt in self._attempts(_is_transient):
-            with attempt:
-                return await self._attempt(who, question, attempt.retry_state.attempt_number)
+        try:
+            async for attempt in self._attempts(self._is_worth_waiting):
+                with attempt:
+                    return await self._attempt(who, question, attempt.retry_state.attempt_number)
+        except ModelCallError as error:
+            raise self._held_if_told_to_wait(error, question.request.model) from error
         raise AssertionError("tenacity ends with an answer or an error")
+
+    def _is_worth_waiting(self, error: BaseException) -> bool:
+        return _is_transient(error) and (error.retry_after or 0.0) <= self.retry.patience_s
+
+    def _held_if_told_to_wait(self, error: ModelCallError, model: str) -> Exception:
+        """The error itself, or one that holds the batch for as long as the provider wants to be left alone."""
+        wished = error.retry_after or 0.0
+        if not error.is_transient or wished <= self.retry.patience_s:
+            return error
+        resume_at = self.clock() + timedelta(seconds=wished)
+        return CallHeldError(f"{model} asks to be left alone for {wished:.0f} s", resume_at=resume_at)
 
     def _attempts(self, may_pass: Callable[[BaseException], bool]) -> AsyncRetrying:
         return AsyncRetrying(
@@ -180,5 +198,5 @@ def _is_fault(error: BaseException) -> bool:
     return isinstance(error, LedgerFaultError)
 
 
-def _is_transient(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> TypeGuard[ModelCallError]:
     return isinstance(error, ModelCallError) and error.is_transient

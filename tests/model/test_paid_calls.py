@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import count
@@ -17,6 +18,7 @@ from contracts.calls import CallFailure, Purpose
 from contracts.content import InsightReport
 from deployments.offline_model.server import serve_offline
 from evaluation.fence import fenced
+from ledger.call_rules import CallHeldError
 from ledger.costs import costs
 from ledger.engine import Ledger
 from ledger.work import calls_in_doubt
@@ -264,6 +266,17 @@ def test_the_providers_wish_is_waited_for_where_it_is_longer(sqlite_ledger, offl
     paying = Paying(sqlite_ledger, offline.url, (1.0, 25.0))
     paying.ask(clock, question())
     assert paying.waits == [7.0, 25.0]
+
+
+def test_a_longer_wish_than_anybody_waits_for_holds_the_batch_until_then(sqlite_ledger, offline, clock):
+    """`retry-after: 3600` is no sleep with a batch in hand: the call is settled, and the batch comes back later."""
+    offline.play([{"play": {"kind": "rate_limit", "retry_after": 3600}}])
+    paying = Paying(sqlite_ledger, offline.url, (1.0, 25.0))
+    with pytest.raises(CallHeldError, match="asks to be left alone for 3600 s") as held:
+        paying.ask(clock, question())
+    assert held.value.resume_at == clock.now + timedelta(hours=1)
+    assert (paying.waits, len(offline.requests)) == ([], 1)
+    assert [row[1] for row in rows(sqlite_ledger)] == ["FAILED"]
 
 
 def state_after(attempt, error):

@@ -87,9 +87,10 @@ def test_a_success_of_something_else_is_a_failure_that_names_the_setting(body, k
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
         ("inf", None),
         ("nan", None),
+        ("1e300", 86_400.0),
     ],
 )
 def test_only_a_finite_number_of_seconds_is_a_wish_to_wait(header, seconds):
-    """Dates and nonsense in `retry-after` count as none given, so that nobody waits for ever."""
+    """Dates and nonsense in `retry-after` count as none, and more than a day as one: nobody waits for ever."""
     with answering(429, b"{}", {"content-type": "application/json", "retry-after": header}) as url:
         assert error_at(url, asks).retry_after == seconds
