@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 from contracts.batches import FINISHED, BatchState, Scope
 from contracts.events import Event, Kind, Priority
 from ledger.intake import ERASED_CONTENT
-from ledger.outcome_tables import deliverables, outbox
+from ledger.outcome_tables import deliverables, outbox, promotions
 from ledger.sql import among
 from ledger.tables import (
     batch_events,
@@ -54,6 +54,21 @@ def blank_events(connection: Connection, tenant: str, seqs: Sequence[int]) -> in
     connection.execute(delete(pool).where(among(connection, pool.c.seq, seqs)))
     connection.execute(delete(batch_events).where(among(connection, batch_events.c.event_seq, seqs)))
     return len(seqs)
+
+
+def topics_of(connection: Connection, seqs: Sequence[int]) -> tuple[str, ...]:
+    """What the events are about, which may be their writer's own words."""
+    query = select(events.c.topic).where(among(connection, events.c.seq, seqs)).distinct()
+    return tuple(connection.execute(query).scalars())
+
+
+def blank_promotions(connection: Connection, tenant: str, topics: Sequence[str]) -> None:
+    """Promotions of a topic that nobody but the erased wrote about; that there was one stays."""
+    still = select(events.c.topic).where(events.c.tenant == tenant)
+    theirs = (promotions.c.tenant == tenant, among(connection, promotions.c.topic, topics))
+    connection.execute(
+        update(promotions).where(*theirs, promotions.c.topic.not_in(still)).values(topic=ERASED, evidence={})
+    )
 
 
 def blank_items(connection: Connection, ids: Sequence[str], again: Sequence[str]) -> int:

@@ -21,9 +21,11 @@ from ledger.erased_content import (
     blank_calls,
     blank_events,
     blank_items,
+    blank_promotions,
     delete_deliverables,
     delete_of,
     shrink_open_batches,
+    topics_of,
 )
 from ledger.outcome_tables import dead_letters
 from ledger.sql import also_locked, among, is_sqlite, writing
@@ -84,6 +86,7 @@ def erase_person(
 def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datetime) -> Erasure:
     seqs, free, in_hand = _theirs(connection, tenant, names)
     of_batches = tuple(free)
+    topics = topics_of(connection, seqs)
     again = [batch for batch, state in free.items() if state not in {"DONE", "FAILED"}]
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
@@ -95,6 +98,7 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
         batches=of_batches,
         in_hand=in_hand,
     )
+    blank_promotions(connection, tenant, topics)
     blank_batches(connection, of_batches)
     shrink_open_batches(connection, [one for one in again if free[one] != "DEAD"], now)
     return erasure

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import MetaData, select
 
 from contracts.batches import BatchState
-from contracts.events import Rejection
+from contracts.events import Priority, Rejection
 from ledger.batches import batch_history, create_batches, read_batch
 from ledger.claims import claim
 from ledger.costs import item_costs
@@ -18,6 +18,8 @@ from ledger.engine import close_ledger, open_ledger
 from ledger.erasure import Erasure, erase_person
 from ledger.intake import IntakeCounts, record_intake
 from ledger.outbox import take_messages
+from ledger.outcome_tables import promotions
+from ledger.promotions import promote_events
 from ledger.sql import reading
 from ledger.status import status
 from ledger.transitions import Settlement, settle_batch
@@ -163,6 +165,26 @@ def test_what_has_not_left_yet_does_not_leave(world, ledger, make):
     erase_person(ledger, "acme", [ANN], make.now)
     taken = take_messages(ledger, make.now, 100, make.minute)
     assert {message.deliverable.batch for message in taken} == {world.bobs, world.namesake}
+
+
+def test_a_promotion_of_their_own_topic_says_nothing_of_it_any_more(world, ledger, make):
+    """That it was stays; a topic that others wrote about, too, is left with its evidence."""
+    low = {"priority": Priority.LOW}
+    both = [
+        world.event("s-1", topic="phones", **low),
+        world.event("s-2", "bob", OTHERS, topic="phones", **low),
+    ]
+    shared = make.take_in(ledger, both)
+    own = make.take_in(ledger, [world.event("o-1", **low)])
+    assert promote_events(ledger, "acme", "phones", shared, {"topic": "phones"}, make.now) == 2
+    assert promote_events(ledger, "acme", WORDS, own, {"topic": WORDS}, make.now) == 1
+    erase_person(ledger, "acme", [ANN], make.now)
+    with reading(ledger) as connection:
+        rows = connection.execute(
+            select(promotions.c.topic, promotions.c.evidence, promotions.c.events)
+        ).all()
+    assert [tuple(row) for row in rows] == [("phones", {"topic": "phones"}, 2), ("erased", {}, 1)]
+    assert WORDS not in dump(ledger, "namesake")
 
 
 def test_costs_counts_and_moves_stay(world, ledger, make):
