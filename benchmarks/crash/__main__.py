@@ -7,7 +7,8 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,34 +29,49 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m benchmarks.crash", description=__doc__)
     asked.add_argument("--seeds", type=int, default=200, help="how many seeds (default 200)")
     asked.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    asked.add_argument("--at-once", type=int, default=3, help="how many are played at once (default 3)")
     asked.add_argument("--write", action="store_true", help=f"write {REPORT.name}")
     given = asked.parse_args()
     console = Console(width=100)
     started, all_found, lost = time.monotonic(), [], []
+    for found in rehearsed(range(given.first, given.first + given.seeds), given.at_once):
+        if isinstance(found, NotFinishedError):
+            lost.append(str(found))
+            console.print(str(found), style="red", markup=False)
+        else:
+            all_found.append(found)
+            console.print(line(found), markup=False)
+        # After every seed: an hour's run that is broken off has still told something.
+        if given.write:
+            REPORT.write_text(reliability(all_found, lost, time.monotonic() - started, machine()))
+    if lost or any(found.violations for found in all_found):
+        raise SystemExit(1)
+
+
+def rehearsed(seeds: Iterable[int], at_once: int) -> Iterator[Findings | NotFinishedError]:
+    """What each seed came to, in their order; `at_once` of them play at a time."""
     with (
         tempfile.TemporaryDirectory(prefix="penstock-crash-") as folder,
         installation(Path(folder)) as (prefect, urls),
+        # A seed waits most of its time, for the leases of the dead.
+        ThreadPoolExecutor(at_once) as players,
     ):
-        for seed in range(given.first, given.first + given.seeds):
-            plan = plan_of(seed)
-            home = Path(folder) / f"seed-{seed}"
-            try:
-                found = audited(play(plan, home, urls(plan), prefect))
-            except NotFinishedError as error:
-                lost.append(str(error))
-                console.print(str(error), style="red", markup=False)
-                _keep(home)
-            else:
-                all_found.append(found)
-                console.print(line(found), markup=False)
-                if found.violations:
-                    _keep(home)
-                shutil.rmtree(home)
-            # After every seed: an hour's run that is broken off has still told something.
-            if given.write:
-                REPORT.write_text(reliability(all_found, lost, time.monotonic() - started, machine()))
-    if lost or any(found.violations for found in all_found):
-        raise SystemExit(1)
+        yield from players.map(lambda seed: _played(plan_of(seed), Path(folder), prefect, urls), seeds)
+
+
+def _played(
+    plan: Plan, folder: Path, prefect: str, urls: Callable[[Plan], str]
+) -> Findings | NotFinishedError:
+    home = folder / f"seed-{plan.seed}"
+    try:
+        found = audited(play(plan, home, urls(plan), prefect))
+    except NotFinishedError as error:
+        _keep(home)
+        return error
+    if found.violations:
+        _keep(home)
+    shutil.rmtree(home)
+    return found
 
 
 def line(found: Findings) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.crash.plan import BROKEN, EVENTS
-from benchmarks.crash.world import World
+from benchmarks.crash.world import DURING_INTAKE, IN_FLIGHT, World
 from ledger.engine import Ledger, close_ledger, open_ledger
 from ledger.sql import reading
+from tasks.delivery import deliverable_id
 
 KEPT = "an acknowledged event is never lost, and a redelivered one never counts twice"
 PAID_ONCE = "a paid result is never paid again"
@@ -19,10 +20,7 @@ JUDGED = "nothing unjudged leaves"
 GUARANTEES = (KEPT, PAID_ONCE, DELIVERED_ONCE, JUDGED)
 
 CALLS = "SELECT id, batch_id, item, purpose, request_hash, state, started_at FROM model_calls ORDER BY started_at, id"
-UNJUDGED = """
-SELECT count(*) FROM deliverables d WHERE NOT EXISTS (
-    SELECT 1 FROM items i WHERE i.batch_id = d.batch_id AND i.kind = d.kind AND i.form = d.form AND i.verdict = 'passed'
-)"""
+PASSED = "SELECT batch_id, item FROM items WHERE verdict = 'passed'"
 HOMELESS = "SELECT count(*) FROM events WHERE seq NOT IN (SELECT event_seq FROM batch_events)"
 REJECTED = "SELECT count(DISTINCT payload) FROM rejections"
 TWICE = """
@@ -44,9 +42,12 @@ class Findings:
     batches: dict[str, int]
     calls: int
     requests: int
+    in_doubt: int
     repeated: dict[str, int]
+    paid_twice: int
     deliveries: int
     sent_again: int
+    arrived_twice: int
     broken: dict[str, tuple[str, ...]]
 
     @property
@@ -67,6 +68,8 @@ def audited(world: World) -> Findings:
 def _compared(world: World, ledger: Ledger) -> Findings:
     calls = [dict(row._mapping) for row in _rows(ledger, CALLS)]  # noqa: SLF001 - SQLAlchemy's public name for it
     repeated, paid_twice = _repeated(calls)
+    in_doubt = sum(call["state"] == "STARTED" for call in calls)
+    may_be_in_doubt = IN_FLIGHT * sum(kill != DURING_INTAKE for kill in world.kills)
     seen = [
         request.headers.get("x-penstock-call", "")
         for request in world.model.asked
@@ -74,6 +77,8 @@ def _compared(world: World, ledger: Ledger) -> Findings:
     ]
     outbox = [tuple(row) for row in _rows(ledger, "SELECT idempotency_key, state, attempts FROM outbox")]
     arrived = Counter(_arrivals(world.home / "deliverables"))
+    arrived_twice = sum(times - 1 for times in arrived.values())
+    judged = {deliverable_id(row.batch_id, row.item) for row in _rows(ledger, PASSED)}
     events = _one(ledger, "SELECT count(*) FROM events")
     checks = {
         KEPT: {
@@ -86,14 +91,17 @@ def _compared(world: World, ledger: Ledger) -> Findings:
             "a request was sent that is not in the ledger": bool(set(seen) - {call["id"] for call in calls}),
             "a request was sent twice under one id": max(Counter(seen).values(), default=0) > 1,
             f"{paid_twice} answers that were kept were asked for again": paid_twice > 0,
+            f"{in_doubt} calls have no end, and at most {may_be_in_doubt} can have been on the wire at a kill": (
+                in_doubt > may_be_in_doubt
+            ),
         },
         DELIVERED_ONCE: {
             "a message was not published": any(state != "PUBLISHED" for _, state, _ in outbox),
             "what arrived is not what was committed": arrived.keys()
             != {key.split(":")[0] for key, _, _ in outbox},
-            "a receiver that honours keys has something twice": max(arrived.values(), default=0) > 1,
+            "a receiver that honours keys has something twice": arrived_twice > 0,
         },
-        JUDGED: {"a deliverable left unjudged": _one(ledger, UNJUDGED) > 0},
+        JUDGED: {"something arrived that no verdict passed": bool(arrived.keys() - judged)},
     }
     states = Counter(row.state for row in _rows(ledger, "SELECT state FROM batches"))
     return Findings(
@@ -105,9 +113,12 @@ def _compared(world: World, ledger: Ledger) -> Findings:
         batches=dict(states),
         calls=len(calls),
         requests=len(seen),
+        in_doubt=in_doubt,
         repeated=repeated,
+        paid_twice=paid_twice,
         deliveries=len(outbox),
         sent_again=sum(attempts - 1 for _, _, attempts in outbox),
+        arrived_twice=arrived_twice,
         broken={
             guarantee: found
             for guarantee, asked in checks.items()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from benchmarks.crash.audit import Findings
 from benchmarks.crash.plan import BROKEN, DUPLICATES, EVENTS, KILL_POINTS
+from benchmarks.crash.world import DURING_INTAKE
 
 TEMPLATE: Final = Path(__file__).with_name("reliability.template.md")
 
@@ -28,7 +29,7 @@ def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, p
             f"{count} {name}" for name, count in Counter(one.database for one in found).items()
         ),
         "kills (SIGKILL)": f"{kills.total():,}",
-        **{f"- {point}": f"{kills[point]:,}" for point in ("during intake", *KILL_POINTS)},
+        **{f"- {point}": f"{kills[point]:,}" for point in (DURING_INTAKE, *KILL_POINTS)},
         "faults of the model that were played": f"{faults.total():,}",
         **{f"- {kind.replace('_', ' ')}": f"{count:,}" for kind, count in sorted(faults.items())},
         "events sent": f"{EVENTS * len(found):,}",
@@ -40,10 +41,11 @@ def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, p
         "requests that the model's server saw": f"{sum(one.requests for one in found):,}",
         "requests sent again": f"{repeated.total():,}",
         **{f"- the one before {why}": f"{count:,}" for why, count in repeated.items()},
-        "answers kept and asked for again": "0" if not wrong else "see below",
+        "calls on record without an end: on the wire at a kill": f"{sum(one.in_doubt for one in found):,}",
+        "answers kept and asked for again": f"{sum(one.paid_twice for one in found):,}",
         "deliveries": f"{sum(one.deliveries for one in found):,}",
         "- published more than once, under the same key": f"{sum(one.sent_again for one in found):,}",
-        "- twice for a receiver that honours keys": "0" if not wrong else "see below",
+        "- twice for a receiver that honours keys": f"{sum(one.arrived_twice for one in found):,}",
         "guarantees that did not hold": str(len(wrong)),
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())

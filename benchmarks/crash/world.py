@@ -26,6 +26,9 @@ from ledger.sql import reading
 WORKERS: Final = 2
 PATIENCE_S: Final = 600
 LOOK_S: Final = 0.1
+IN_FLIGHT: Final = 4
+"""Model calls a worker makes at once: so many may be on the wire when it dies."""
+DURING_INTAKE: Final = "during intake"
 OUTAGE_S: Final = 1.0
 
 OPEN_BATCHES: Final = "SELECT count(*) FROM batches WHERE state NOT IN ('DONE', 'FAILED', 'DEAD')"
@@ -110,7 +113,7 @@ class World:
             "PENSTOCK_REQUEST_TIMEOUT_S": "5",
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
             "PENSTOCK_RETRY_WINDOW_S": "2",
-            "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": "4",
+            "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
             "PENSTOCK_SOLUTION_FORMS": '["action_plan"]',
             "PENSTOCK_AUDIENCES": '["admin"]',
         }
@@ -142,7 +145,7 @@ def _ingest(world: World, environment: dict[str, str]) -> None:
         time.sleep(world.plan.kills[0].after_s)
         first.kill()
         if first.wait() == -signal.SIGKILL:
-            world.kills.append("during intake")
+            world.kills.append(DURING_INTAKE)
     done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
     (world.home / "intake.json").write_text(done.stdout)
 
