@@ -108,12 +108,23 @@ def world_of() -> Callable[..., Any]:
     return world_in
 
 
+on_both = pytest.mark.parametrize("world_url", ["sqlite", "postgresql"], indirect=True)
+"""For what is guaranteed on both databases."""
+
+
 @pytest.fixture
-def make_world(prefect_slots, sqlite_url, tmp_path, clock) -> Iterator[Callable[..., World]]:
+def world_url(request) -> str:
+    """Where the ledger of a test's world is: in SQLite, but for what `on_both` asks for."""
+    is_postgres = getattr(request, "param", "sqlite") == "postgresql"
+    return str(request.getfixturevalue("copied_postgres" if is_postgres else "sqlite_url"))
+
+
+@pytest.fixture
+def make_world(prefect_slots, world_url, tmp_path, clock) -> Iterator[Callable[..., World]]:
     """Makes the test's world, with settings of its own."""
     with ExitStack() as stack:
 
-        def make(url: str = sqlite_url, **settings: Any) -> World:
+        def make(url: str = world_url, **settings: Any) -> World:
             chosen = {"model_requests_in_flight": prefect_slots, **settings}
             return stack.enter_context(world_in(tmp_path / "home", url, clock, **chosen))
 
@@ -122,7 +133,7 @@ def make_world(prefect_slots, sqlite_url, tmp_path, clock) -> Iterator[Callable[
 
 @pytest.fixture
 def world(make_world) -> World:
-    """A fresh world on SQLite."""
+    """A fresh world."""
     return make_world()
 
 

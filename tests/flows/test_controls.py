@@ -19,6 +19,7 @@ from ledger.due import release_due
 from ledger.mirrors import leave_mirror
 from ledger.pauses import Switch, pause, read_pauses, resume
 from tasks.runtime import current_runtime
+from tests.worlds import on_both
 
 TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since Monday."]
 OUTAGE = {"match": {"schema": "InsightReport"}, "play": {"kind": "overloaded"}}
@@ -66,6 +67,7 @@ def variable(prefect_slots):
     asyncio.run(made.remove())
 
 
+@on_both
 def test_a_paused_stage_holds_its_batches_and_keeps_what_was_made(world, fill):
     """Everything before the stage is done and paid once; after the pause the batch goes on from there."""
     batch = fill.ready(world.ledger, TEXTS)
@@ -91,6 +93,7 @@ def test_a_pause_of_one_tenant_leaves_the_others_alone(world, fill):
     assert world.rows("SELECT DISTINCT tenant FROM model_calls") == [("bolt",)]
 
 
+@on_both
 def test_a_switch_thrown_in_the_ui_is_in_force_after_the_next_look(world, variable):
     """The Variable is taken over and shown; an unknown stage in it pauses nothing."""
     world.run(looked)
@@ -119,6 +122,7 @@ def test_a_pause_from_the_command_line_is_shown_in_the_ui(world, variable):
     assert read_pauses(world.ledger) == ()
 
 
+@on_both
 def test_an_outage_opens_the_breaker_and_batches_go_on_by_themselves_after_it(make_world, fill):
     """Ten failures over all batches; then no request leaves, until the probe finds the model back."""
     world = make_world(retry_delays_s=(0.0, 0.0, 0.0), breaker_failures=10, retry_least=1_000)
@@ -139,6 +143,7 @@ def test_an_outage_opens_the_breaker_and_batches_go_on_by_themselves_after_it(ma
     assert {world.batch(one).state for one in batches} == {BatchState.DONE}
 
 
+@on_both
 def test_spent_retries_make_work_wait_and_not_fail(make_world, fill):
     """Retries of all batches together are bounded on the wire; every batch is HELD and done after the window."""
     world = make_world(retry_delays_s=(0.0,) * 3, retry_least=4, retry_share=0.0, breaker_failures=1_000)
@@ -153,6 +158,7 @@ def test_spent_retries_make_work_wait_and_not_fail(make_world, fill):
     assert {world.batch(one).state for one in batches} == {BatchState.DONE}
 
 
+@on_both
 def test_a_message_that_fails_in_every_turn_is_a_dead_letter_in_the_end(make_world, fill):
     """Three turns of four attempts: HELD, HELD, DEAD after twelve requests, as the letter says."""
     world = make_world(retry_delays_s=(0.0,) * 3, breaker_failures=1_000, retry_least=1_000)
@@ -169,6 +175,7 @@ def test_a_message_that_fails_in_every_turn_is_a_dead_letter_in_the_end(make_wor
     assert letter.attempts == world.offline.counts["InsightReport"] == 12
 
 
+@on_both
 def test_a_replayed_batch_pays_only_for_what_it_had_not(world, fill):
     """Refused at the solutions, replayed by the flow's form: insights are not asked for again."""
     batch = fill.ready(world.ledger, TEXTS)
@@ -203,6 +210,7 @@ def test_letters_are_exported_and_purged_by_forms(world, fill, tmp_path):
     assert list_letters(world.ledger) == ()
 
 
+@on_both
 def test_events_of_a_version_nobody_reads_end_as_a_dead_letter_and_stay(world, fill):
     """The batch is DEAD by name; the events are in the ledger as they were, and others go on."""
     unread = fill.ready(world.ledger, TEXTS, tenant="acme")
@@ -214,7 +222,7 @@ def test_events_of_a_version_nobody_reads_end_as_a_dead_letter_and_stay(world, f
     assert "event of schema version '9': this Penstock reads 1" in world.batch(unread).reason
     (letter,) = list_letters(world.ledger)
     assert letter.batch == unread
-    assert [event["data"] for event in letter.payload["events"]] == [{"comment": text} for text in TEXTS]
+    assert [event["data"] for event in letter.payload["events"]] == [{"text": text} for text in TEXTS]
     assert world.rows("SELECT count(*) FROM events WHERE schema_version = '9'") == [(2,)]
 
 

@@ -24,6 +24,7 @@ from ledger.errors import LeaseLostError, LedgerFaultError
 from ledger.sql import writing
 from ledger.work import calls_in_doubt, read_items
 from tasks.runtime import runtime
+from tests.worlds import on_both
 
 TEXTS = [
     "The phone rings out after five and nobody calls back, so we wait until Monday.",
@@ -37,6 +38,7 @@ def lane():
     return process_ready_batches(return_state=True)
 
 
+@on_both
 def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api):
     """HELD until its time, called so in the UI; then by itself DONE, and only the judge was asked again."""
     batch = fill.ready(world.ledger, TEXTS)
@@ -70,6 +72,7 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
     assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
 
 
+@on_both
 def test_a_tenant_over_its_throttle_waits_and_goes_on_when_the_window_frees(make_world, fill, api):
     """Two batches, room for one solution: the second is PENDING until the first's hour has passed, then DONE."""
     world = make_world(solutions_per_window=1, solution_window_s=3_600)
@@ -171,6 +174,7 @@ def stopped_while_judging(world):
 
 
 @pytest.mark.parametrize("claimed", [1, 3, 6])
+@on_both
 def test_a_lane_that_is_stopped_as_it_begins_gives_every_batch_back(world, fill, claimed):
     """Claimed and not begun, half begun or in work: none is left RUNNING for its lease to run out."""
     batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in range(6)]
@@ -193,6 +197,7 @@ def test_a_lane_that_is_stopped_while_it_explains_a_failure_gives_the_batch_back
     assert world.run(lane).message == "1 DEAD"
 
 
+@on_both
 def test_a_run_that_was_stopped_between_draft_and_verdict_generates_nothing_again(world, fill):
     """Given back at once; the next lane finds the draft, asks the judge anew, and goes on from there."""
     batch = fill.ready(world.ledger, TEXTS)
@@ -204,6 +209,7 @@ def test_a_run_that_was_stopped_between_draft_and_verdict_generates_nothing_agai
     assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
 
 
+@on_both
 def test_a_dead_workers_batch_is_taken_up_when_its_lease_runs_out(world, fill):
     """Killed without a word: nobody touches the batch before its time, then anybody does."""
     dead = fill.claimed(world.ledger, TEXTS)
@@ -291,6 +297,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(make_world, fill):
     assert release_due(world.ledger, world.clock.now + timedelta(seconds=0.03)) == 1
 
 
+@on_both
 def test_a_worker_that_has_lost_its_lease_stops_its_work(make_world, fill):
     """At its next renewal it finds another in its place, and the block ends there instead of paying for nothing."""
     world = make_world()
