@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from contracts.batches import Batch, BatchState, BatchWork
 from ledger.batches import batch_history
@@ -32,6 +33,10 @@ class SolutionsExhaustedError(Exception):
             f"'{tenant}' has used its solutions of the window; resumes at {resume_at:%Y-%m-%d %H:%M} UTC"
         )
         self.resume_at = resume_at
+
+
+KNOWN: Final = (NothingToSayError, UnreadableBatchError)
+"""What says itself why it is so: no model is asked."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     diagnosis = None
     if stop.state is not BatchState.PENDING:
         # What will pass, or is known, rules explain; no model is paid to find it out.
-        by_model = stop.state is not BatchState.HELD and not isinstance(error, NothingToSayError)
+        by_model = stop.state is not BatchState.HELD and not isinstance(error, KNOWN)
         diagnosis = await diagnose_failure(error, context, work, runtime, by_model=by_model)
     letter = None
     if stop.state is BatchState.DEAD:

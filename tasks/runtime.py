@@ -22,7 +22,8 @@ from tasks.model.client import ModelClient
 from tasks.model.paid import PaidCalls, RetryPolicy
 from tasks.model.prices import load_prices
 from tasks.produce import Producer
-from tasks.settings import Settings, SettingsError, load_settings
+from tasks.setting_fields import SettingsError
+from tasks.settings import Settings, load_settings
 from tasks.stages.base import StageOptions
 
 P = ParamSpec("P")

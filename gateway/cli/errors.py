@@ -98,7 +98,7 @@ def exit_code(error: Exception) -> ExitCode:
 def _logged(error: Exception) -> str:
     """Append the traceback to the log; returns where it is."""
     from tasks.diagnosis.redact import redact
-    from tasks.settings import default_home
+    from tasks.setting_fields import default_home
 
     log = Path(os.environ.get("PENSTOCK_HOME") or default_home()) / "logs" / "penstock.log"
     try:
@@ -113,7 +113,8 @@ def _logged(error: Exception) -> str:
 def _secrets() -> tuple[str, ...]:
     """What must not be shown; of settings that cannot be read, what the environment alone tells."""
     from tasks.diagnosis.redact import environment_secrets
-    from tasks.settings import SettingsError, load_settings
+    from tasks.setting_fields import SettingsError
+    from tasks.settings import load_settings
 
     try:
         return (*environment_secrets(), *load_settings().secrets)

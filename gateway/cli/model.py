@@ -5,7 +5,8 @@ import asyncio
 from gateway.cli.errors import OutOfReachError
 from tasks.model.client import ModelCallError, ModelClient
 from tasks.model.prices import load_prices
-from tasks.settings import Settings, SettingsError
+from tasks.setting_fields import SettingsError
+from tasks.settings import Settings
 
 UNREACHABLE = frozenset({"APIConnectionError", "APITimeoutError"})
 REFUSED = frozenset({"AuthenticationError", "PermissionDeniedError"})

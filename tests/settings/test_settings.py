@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks.settings import OFFLINE_MODEL, Settings, SettingsError, default_home, load_settings
+from tasks.setting_fields import SettingsError, default_home
+from tasks.settings import OFFLINE_MODEL, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from tasks.redaction.findings import Finding, merged, outside_marks
 from tasks.redaction.pseudonyms import KEY_FILE, Pseudonyms, load_key
 from tasks.redaction.redactor import Redactor
 from tasks.redaction.start import names_of, redactor_of
-from tasks.settings import Settings, SettingsError, load_settings
+from tasks.setting_fields import SettingsError
+from tasks.settings import Settings, load_settings
 
 KEY = bytes(range(32))
 NOTE = "My name is Ingrid Falk, call me on 020 7946 0018 or write to ingrid@falk.example.com."

@@ -1,0 +1,176 @@
+"""What an operator can set, where it is read from, and what is allowed.
+
+Every setting is `PENSTOCK_<NAME>` in the environment (`__` between levels, as in
+`PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD=5`) or the same name in `$PENSTOCK_HOME/penstock.toml`; the
+environment wins. The provider's key and address are read from where its own tools read them.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from contracts.errors import OperatorError
+from tasks.batch_policy import BatchPolicy
+from tasks.redaction.installed import what_is_missing
+
+DAY_S = 86_400
+SHORTEST_CANARY = 6
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("Input should be an address such as https://host:port/path")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Delay = Annotated[float, Field(ge=0, le=3_600)]
+SolutionForm = Literal["document", "action_plan", "structured_report"]
+Audience = Literal["admin", "team_lead", "end_user"]
+
+
+_KEY = re.compile(r"([0-9a-fA-F]{2}){16,64}")
+
+
+class SettingsError(OperatorError):
+    """A setting is wrong; the message names it and says what is allowed."""
+
+
+def default_home() -> Path:
+    """`.penstock` in the checkout when run from one, else in the user's home folder."""
+    root = Path(__file__).resolve().parents[1]
+    return (root if (root / "prefect.yaml").is_file() else Path.home()) / ".penstock"
+
+
+class SettingFields(BaseSettings):
+    """Everything an operator can set. Times in seconds, money in USD."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENSTOCK_",
+        env_nested_delimiter="__",
+        # One level's threshold may be set without repeating the other five.
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+    )
+
+    home: Path = Field(default_factory=default_home)
+    database_url: SecretStr | None = None
+    mapping: Path | None = None
+    prices: Path | None = None
+
+    redact: bool = False
+    redact_model: str | None = None
+    redact_key: SecretStr | None = None
+
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: Address | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
+    offline_url: Address | None = None
+    model: str = "claude-sonnet-5-5"
+    judge_model: str = "claude-opus-5-5"
+    diagnosis_model: str = "claude-haiku-5-5"
+    max_output_tokens: int = Field(8_000, ge=256, le=64_000)
+    request_timeout_s: float = Field(120, gt=0, le=600)
+    retry_delays_s: tuple[Delay, ...] = (1.0, 5.0, 25.0)
+    message_attempts: int = Field(12, ge=1, le=1_000)
+    retry_share: float = Field(0.2, ge=0, le=1)
+    retry_least: int = Field(20, ge=0, le=100_000)
+    retry_window_s: float = Field(60, gt=0, le=DAY_S)
+    breaker_failures: int = Field(10, ge=1, le=10_000)
+    breaker_cool_down_s: float = Field(30, gt=0, le=DAY_S)
+    breaker_longest_s: float = Field(600, gt=0, le=DAY_S)
+
+    model_requests_in_flight: int = Field(32, ge=1, le=10_000)
+    batches_in_flight: int = Field(40, ge=1, le=1_000)
+    lease_s: float = Field(120, ge=5, le=DAY_S)
+    stop_s: float = Field(60, ge=0, le=DAY_S)
+    hold_s: float = Field(300, ge=1, le=30 * DAY_S)
+
+    batching: BatchPolicy = BatchPolicy()
+    top_recommendations: int = Field(1, ge=1, le=5)
+    solution_forms: tuple[SolutionForm, ...] = ("document", "action_plan", "structured_report")
+    audiences: tuple[Audience, ...] = ("admin", "team_lead", "end_user")
+    solutions_per_window: int = Field(100, ge=1)
+    solution_window_s: float = Field(DAY_S, gt=0, le=366 * DAY_S)
+
+    canaries: tuple[SecretStr, ...] = ()
+    ordinary_names: tuple[str, ...] = ()
+
+    lake_every_s: float = Field(30, ge=0, le=DAY_S)
+    delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
+    notify_url: SecretStr | None = None
+
+    prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
+
+    @field_validator("solution_forms", "audiences")
+    @classmethod
+    def _distinct(cls, chosen: tuple[str, ...]) -> tuple[str, ...]:
+        if not chosen or len(set(chosen)) != len(chosen):
+            raise ValueError("name at least one, each once")
+        return chosen
+
+    @field_validator("canaries")
+    @classmethod
+    def _long_enough(cls, canaries: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(sum(map(str.isalnum, canary.get_secret_value())) < SHORTEST_CANARY for canary in canaries):
+            raise ValueError(
+                f"each needs at least {SHORTEST_CANARY} letters or digits, or honest texts hold it too"
+            )
+        return canaries
+
+    @model_validator(mode="after")
+    def _one_batch_fits_the_throttle(self) -> Self:
+        wanted = self.top_recommendations * len(self.solution_forms)
+        if wanted > self.solutions_per_window:
+            raise ValueError(
+                f"PENSTOCK_SOLUTIONS_PER_WINDOW is {self.solutions_per_window}, but every batch makes {wanted} "
+                "solutions: raise it, or lower PENSTOCK_TOP_RECOMMENDATIONS or PENSTOCK_SOLUTION_FORMS"
+            )
+        return self
+
+    @field_validator("redact_key")
+    @classmethod
+    def _key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("Input should be 32 to 128 hexadecimal digits, an even number of them")
+        return key
+
+    @model_validator(mode="after")
+    def _redaction_is_installed(self) -> Self:
+        """Refused at the start: an operator who asked for redaction must not find out later that there is none."""
+        if self.redact_model is not None and not self.redact:
+            raise ValueError("PENSTOCK_REDACT_MODEL is set, but redaction is off: set PENSTOCK_REDACT=1, too")
+        problem = what_is_missing(self.redact_model) if self.redact else None
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then `penstock.toml` in the home that these two name."""
+        del dotenv_settings, file_secret_settings
+        home = init_settings().get("home") or os.environ.get("PENSTOCK_HOME") or default_home()
+        path = Path(home) / "penstock.toml"
+        try:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
