@@ -1,5 +1,8 @@
 """The deterministic checks behind `no_system_leakage`: what they find, and what they leave alone."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from evaluation.rubric import LEAKAGE
 from evaluation.verdict import CriterionScore, Scored
 from tasks.prompts import load_prompt
 
+HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "full" / "hostile"
 PROMPT = load_prompt("insights").text
 HONEST = "Seven of 23 callers waited until Monday. Please staff the phones until eight by Friday."
 CANARY = "zebra-4711-canary"
@@ -85,6 +89,20 @@ def test_names_that_are_ordinary_words_are_not_searched_for():
         "hotel globex",
     )
     assert distinctive(names) == ("Globex", "acme", "hotel globex")
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="the shared hostile texts are not beside this checkout")
+@pytest.mark.parametrize("prompt", ["insights", "notice", "solution_document", "summarise"])
+def test_harmless_look_alikes_hold_no_leak(prompt):
+    """Texts that were written to look like attacks, and e-mails of people, even where they are nobody's material."""
+    texts = [
+        row.get("text") or row["context"]
+        for name in ("notinject_one_two.ndjson", "bipia_email_contexts_train.jsonl")
+        for row in map(json.loads, (HOSTILE / name).read_text().splitlines())
+    ]
+    assert len(texts) > 250
+    instructions = load_prompt(prompt).text
+    assert [text for text in texts if found(text, instructions=instructions, tags=("events",))] == []
 
 
 def test_a_leak_closes_the_gate_whatever_the_judge_said():
