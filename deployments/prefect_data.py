@@ -12,6 +12,8 @@ from typing import Final
 
 import orjson
 
+from contracts.errors import OperatorError
+
 _KEYS: Final = "(SELECT value FROM json_each(:keys))"
 _MADE: Final = (
     "SELECT id FROM events WHERE event LIKE 'prefect.artifact-collection.%' "
@@ -26,6 +28,10 @@ _DELETE: Final = (
 PATIENCE_S: Final = 60
 
 
+class PrefectDataError(OperatorError):
+    """The embedded server's database could not be changed; nothing was removed from it."""
+
+
 def embedded_database(home: Path) -> Path:
     """Where the server that Penstock starts keeps its data."""
     return home / "prefect" / "prefect.db"
@@ -34,10 +40,21 @@ def embedded_database(home: Path) -> Path:
 def remove_artifacts(database: Path, keys: Sequence[str]) -> int:
     """Remove artifacts by key, with every event that repeats them, whether the server runs or not.
 
-    Returns how many artifacts there were. sqlite3.Error when the file is not what Prefect 3.8 writes.
+    Returns how many artifacts there were. PrefectDataError when the file is not what Prefect 3.8 writes, or is locked.
     """
     if not keys or not database.is_file():
         return 0
+    try:
+        return _removed(database, keys)
+    except sqlite3.Error as error:
+        raise PrefectDataError(
+            f"Prefect's database {database} could not be changed ({error}): its artifacts still hold words of this "
+            "person. Stop what uses it, `penstock down`, and run the same command again; if its form is another "
+            "version's, run it with the version of Prefect that Penstock asks for. The ledger is unchanged"
+        ) from error
+
+
+def _removed(database: Path, keys: Sequence[str]) -> int:
     with closing(sqlite3.connect(database, timeout=PATIENCE_S)) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         with connection:

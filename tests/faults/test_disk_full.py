@@ -106,3 +106,24 @@ def test_a_ledger_that_may_not_grow_keeps_what_it_has_and_takes_nothing_by_halve
     fill.take_in(again, fill.events(["x" * 10_000] * 20))
     assert status(again)["events"]["accepted"] == 21
     close_ledger(again)
+
+
+def test_a_server_whose_disk_is_full_is_named_so_and_takes_nothing_by_halves(copied_postgres, fill):
+    """PostgreSQL's own word for it, SQLSTATE 53100, in the middle of a chunk; with room the same chunk is in."""
+    ledger = open_ledger(copied_postgres)
+    with ledger.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON pool FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        )
+    with pytest.raises(LedgerFaultError, match=r"disk of the ledger .* is full .*could not extend file"):
+        fill.take_in(ledger, fill.events(["The phone is dead."]))
+    assert status(ledger)["events"]["accepted"] == 0
+    with ledger.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full_disk ON pool")
+    fill.take_in(ledger, fill.events(["The phone is dead."]))
+    assert status(ledger)["events"]["accepted"] == 1
+    close_ledger(ledger)
