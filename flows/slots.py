@@ -12,6 +12,8 @@ from prefect.exceptions import ObjectNotFound
 from tasks.runtime import Runtime
 
 MODEL_LIMIT: Final = "penstock-model-requests"
+SHORTEST_LEASE_S: Final = 60.0
+"""The shortest that Prefect's server grants."""
 
 
 @asynccontextmanager
@@ -23,8 +25,15 @@ async def model_slots(run: Runtime) -> AsyncIterator[None]:
     """
     wanted = run.settings.model_requests_in_flight
     allowed = min(wanted, max(1, await limit_or(wanted)))
-    # A lease that cannot be renewed because the server is away for minutes breaks off no call that is paid for.
-    slots = concurrency(MODEL_LIMIT, occupy=allowed, strict=True, raise_on_lease_renewal_failure=False)
+    slots = concurrency(
+        MODEL_LIMIT,
+        occupy=allowed,
+        strict=True,
+        # The slots of a worker that died are free again about when its batches are.
+        lease_duration=max(SHORTEST_LEASE_S, run.settings.lease_s),
+        # A lease that cannot be renewed because the server is away for minutes breaks off no call that is paid for.
+        raise_on_lease_renewal_failure=False,
+    )
     async with AsyncExitStack() as held:
         with _what_the_server_said():
             await held.enter_async_context(slots)

@@ -92,7 +92,7 @@ def installation(home: Path) -> Iterator[tuple[str, Callable[[Plan], str]]]:
     service = prefect_server(settings)
     use_prefect(settings, service)
     os.environ["PREFECT_API_URL"] = service.url
-    _allow_slots(settings)
+    _allow_slots(settings, service.url)
     with databases(home) as database:
         try:
             yield service.url, database
@@ -100,13 +100,17 @@ def installation(home: Path) -> Iterator[tuple[str, Callable[[Plan], str]]]:
             stop_services(settings)
 
 
-def _allow_slots(settings: Settings) -> None:
-    """Room for the slots of workers that were killed, which Prefect frees a minute later."""
+def _allow_slots(settings: Settings, url: str) -> None:
+    """Room for the slots of workers that were killed, which Prefect frees a minute later at the soonest."""
     import asyncio
+
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from deployments.limits import ensure_limits
 
-    asyncio.run(ensure_limits(settings.model_copy(update={"model_requests_in_flight": 10_000})))
+    # By name: this process may have spoken with another server before.
+    with temporary_settings({PREFECT_API_URL: url}):
+        asyncio.run(ensure_limits(settings.model_copy(update={"model_requests_in_flight": 10_000})))
 
 
 @contextmanager
