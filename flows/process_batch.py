@@ -89,7 +89,7 @@ async def map_items(
     futures = produce_item.map(
         title=[spec.label for spec in specs],
         spec=whole(specs),
-        who=whole([caller_for(context.batch, context.events, stage.name, spec.name) for spec in specs]),
+        who=whole([caller_for(context.work, stage.name, spec.name) for spec in specs]),
         stored=whole([stored.get(spec.name) for spec in specs]),
     )
     return await settled(futures)

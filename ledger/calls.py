@@ -5,23 +5,28 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, type_coerce, update
 
+from contracts.batches import BatchState
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
 from ledger.breakers import count_failure, count_success
 from ledger.call_rules import DEFAULT_RULES, CallRules, check_call
 from ledger.engine import Ledger
-from ledger.errors import UnknownCallError
+from ledger.errors import LeaseLostError, UnknownCallError
 from ledger.outcome_tables import dead_letters
 from ledger.sql import insert_once, reading, writing
-from ledger.tables import SERIAL, model_calls
+from ledger.tables import SERIAL, batches, model_calls
 
 
-def begin_call(ledger: Ledger, identity: CallIdentity, rules: CallRules = DEFAULT_RULES) -> Reply | None:
+def begin_call(
+    ledger: Ledger, identity: CallIdentity, rules: CallRules = DEFAULT_RULES, lease: str | None = None
+) -> Reply | None:
     """Record that a call is about to leave, STARTED; or the answer that this very request has brought before.
 
     It is the same request when batch, item, purpose and the hash of its body are the same; answered before,
-    nothing is recorded and nothing is to be sent. A call recorded before is left as it is.
+    nothing is recorded and nothing is to be sent. A call recorded before is left as it is. With a `lease` it may
+    only leave while that holds the batch: who has lost it would ask what its next holder asks, too.
 
     Raises:
+        LeaseLostError: the lease does not hold the batch; nothing is recorded.
         CallHeldError: a pause, an open breaker or a spent retry budget stands in its way; nothing is recorded.
     """
     values = identity.model_dump(mode="python") | {
@@ -36,9 +41,21 @@ def begin_call(ledger: Ledger, identity: CallIdentity, rules: CallRules = DEFAUL
         earlier = connection.execute(_answered(identity)).first()
         if earlier is not None:
             return _reply(earlier)
+        if lease is not None:
+            _check_lease(connection, identity.batch, lease)
         check_call(connection, identity, rules)
         insert_once(connection, model_calls, values)
     return None
+
+
+def _check_lease(connection: Connection, batch: str, lease: str) -> None:
+    held = select(batches.c.id).where(
+        batches.c.id == batch, batches.c.lease == lease, batches.c.state == BatchState.RUNNING.value
+    )
+    if connection.execute(held).first() is None:
+        raise LeaseLostError(
+            f"the lease {lease!r} no longer holds the batch {batch}: nothing is asked for it"
+        )
 
 
 def _answered(identity: CallIdentity) -> Select[Any]:

@@ -41,7 +41,7 @@ async def diagnose_failure(
             DiagnosisReply,
             MAX_TOKENS,
         )
-        who = caller_for(work.batch, work.events, context.stage, f"diagnosis.{context.stage}")
+        who = caller_for(work, context.stage, f"diagnosis.{context.stage}")
         calls = runtime.calls
         paid = await calls.ask(who, Question(Purpose.DIAGNOSE, request, prompt.version))
         try:

@@ -8,9 +8,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from contracts.base import Contract
-from contracts.batches import Batch
+from contracts.batches import BatchWork
 from contracts.calls import CallFailure, Purpose
-from contracts.events import Event
 from evaluation.fence import fenced
 from evaluation.gate import Shortfall, shortfalls
 from evaluation.judge import JudgeCase, JudgeRequest, JudgeUnusableError, judge
@@ -80,11 +79,12 @@ class Producer:
     guard: Guard = field(default_factory=Guard)
 
 
-def caller_for(batch: Batch, events: tuple[Event, ...], stage: str, item: str) -> Caller:
+def caller_for(work: BatchWork, stage: str, item: str) -> Caller:
     """Whom the calls of an item are booked to; the feature most of the batch's events came from."""
-    features = Counter(event.feature for event in events)
+    batch = work.batch
+    features = Counter(event.feature for event in work.events)
     feature = min(features, key=lambda name: (-features[name], name))
-    return Caller(batch.id, batch.tenant, batch.user, feature, batch.pipeline, stage, item)
+    return Caller(batch.id, batch.tenant, batch.user, feature, batch.pipeline, stage, item, work.lease)
 
 
 async def produce(spec: ItemSpec, who: Caller, stored: StoredItem | None, producer: Producer) -> Item:

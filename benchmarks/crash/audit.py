@@ -4,6 +4,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,17 @@ DELIVERED_ONCE = "a deliverable arrives once for its key"
 JUDGED = "nothing unjudged leaves"
 GUARANTEES = (KEPT, PAID_ONCE, DELIVERED_ONCE, JUDGED)
 
-CALLS = "SELECT id, batch_id, item, purpose, request_hash, state, started_at FROM model_calls ORDER BY started_at, id"
+CALLS = """
+SELECT id, batch_id, item, purpose, request_hash, state, started_at, finished_at FROM model_calls
+ORDER BY started_at, id"""
 PASSED = "SELECT batch_id, item FROM items WHERE verdict = 'passed'"
 HOMELESS = "SELECT count(*) FROM events WHERE seq NOT IN (SELECT event_seq FROM batch_events)"
 REJECTED = "SELECT count(DISTINCT payload) FROM rejections"
+WHY = {
+    "STARTED": "was on the wire at a kill",
+    "FAILED": "failed by a fault",
+    "SUCCEEDED": "was on the wire when the lease of a worker that stood still ran out",
+}
 TWICE = """
 SELECT count(*) FROM (
     SELECT be.event_seq, b.scope, b.level FROM batch_events be JOIN batches b ON b.id = be.batch_id
@@ -128,19 +137,19 @@ def _compared(world: World, ledger: Ledger) -> Findings:
 
 
 def _repeated(calls: Iterable[dict[str, Any]]) -> tuple[dict[str, int], int]:
-    """Why requests were sent again, by what became of the one before; and how many were though one was answered."""
+    """Why requests were sent again, by what became of the one before; and how many were though an answer was kept."""
     groups = defaultdict(list)
     for call in calls:
-        groups[call["batch_id"], call["item"], call["purpose"], call["request_hash"]].append(call["state"])
+        groups[call["batch_id"], call["item"], call["purpose"], call["request_hash"]].append(call)
     why: Counter[str] = Counter()
     paid_twice = 0
-    for states in groups.values():
-        for before in states[:-1]:
-            why["on the wire at a kill" if before == "STARTED" else "failed by a fault"] += (
-                before != "SUCCEEDED"
-            )
-        paid_twice += max(0, states.count("SUCCEEDED") - 1)
-    return dict(why), paid_twice
+    for asked in groups.values():
+        answered_at = [call["finished_at"] for call in asked if call["state"] == "SUCCEEDED"]
+        for before, again in pairwise(asked):
+            is_kept = min(answered_at, default=inf) <= again["started_at"]
+            paid_twice += is_kept
+            why[WHY[before["state"]]] += not is_kept
+    return dict(+why), paid_twice
 
 
 def _arrivals(folder: Path) -> Iterable[str]:

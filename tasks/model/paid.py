@@ -25,7 +25,10 @@ JITTER = 0.2
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a call is for: what its cost is booked to."""
+    """Whom a call is for: what its cost is booked to, and the lease under which it may be made.
+
+    Without a lease nobody else can have the batch.
+    """
 
     batch: str
     tenant: str
@@ -34,6 +37,7 @@ class Caller:
     pipeline: str
     stage: str
     item: str
+    lease: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class PaidCalls:
         Raises:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
             CallHeldError: a pause, an open breaker or a spent retry budget stands in its way.
+            LeaseLostError: the caller's lease no longer holds the batch; another worker may be asking the same.
         """
         try:
             async for attempt in self._attempts(self._is_worth_waiting):
@@ -132,7 +137,7 @@ class PaidCalls:
         async with self.client.slot:
             call_id = self.new_id()
             identity = self._identity(call_id, who, question, number)
-            earlier = await asyncio.to_thread(begin_call, self.ledger, identity, self.rules)
+            earlier = await asyncio.to_thread(begin_call, self.ledger, identity, self.rules, who.lease)
             if earlier is not None:
                 return PaidReply(None, earlier)
             try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.base import Contract
-from contracts.batches import Batch
+from contracts.batches import Batch, BatchWork
 from contracts.deliverables import DeliverableKind
 from contracts.events import Event
 from tasks.prompts import Prompt
@@ -48,12 +48,21 @@ class Item:
 
 @dataclass(frozen=True)
 class BatchContext:
-    """All a stage may know: the batch, its events, the events as prompts show them, the items so far."""
+    """All a stage may know: the claimed batch with its events, these as prompts show them, the items so far."""
 
-    batch: Batch
-    events: tuple[Event, ...]
+    work: BatchWork
     shown: tuple[Mapping[str, Any], ...]
     items: tuple[Item, ...] = ()
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that is worked on."""
+        return self.work.batch
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Its events, in ledger order."""
+        return self.work.events
 
     def from_stage(self, stage: str) -> tuple[Item, ...]:
         """The items that `stage` made, in its order."""

@@ -28,7 +28,7 @@ def validated_context(work: BatchWork) -> BatchContext:
         raise NothingToSayError(
             f"none of the {len(shown)} events of this batch has any text to work from; nothing was generated"
         )
-    return BatchContext(work.batch, work.events, shown)
+    return BatchContext(work, shown)
 
 
 def _shown(number: int, event: Event) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from contracts.calls import Purpose
+from ledger.claims import claim, release_leases
 from ledger.costs import costs, item_costs
-from ledger.errors import UnknownCallError
+from ledger.errors import LeaseLostError, UnknownCallError
 from ledger.work import (
     StageRun,
     begin_call,
@@ -41,6 +42,25 @@ def test_a_paid_request_is_never_paid_again(ledger, make):
     settle_call(ledger, call.id, make.reply("0.000000123"), make.now)
     assert begin_call(ledger, again) == make.reply("0.000000123")
     assert calls_in_doubt(ledger) == ()
+
+
+def test_no_call_leaves_under_a_lease_that_is_lost(ledger, make):
+    """Who has lost the batch asks nothing more for it, whoever has it now; what was answered is still read."""
+    work = make.claimed(ledger)
+    call = make.call(work.batch.id)
+    assert begin_call(ledger, call, lease=work.lease) is None
+    settle_call(ledger, call.id, make.reply(), make.now)
+    release_leases(ledger, {work.batch.id: work.lease}, reason="it stood still", now=make.now)
+    another = call.model_copy(update={"id": "c-2", "request_hash": "another"})
+    with pytest.raises(LeaseLostError, match="nothing is asked for it"):
+        begin_call(ledger, another, lease=work.lease)
+    held = {"owner": "w", "now": make.now, "lease_for": 10 * make.minute}
+    assert claim(ledger, work.batch.id, lease_id="lease-2", **held).lease == "lease-2"
+    with pytest.raises(LeaseLostError):
+        begin_call(ledger, another, lease=work.lease)
+    assert begin_call(ledger, call.model_copy(update={"id": "c-3"}), lease=work.lease) == make.reply()
+    assert begin_call(ledger, another, lease="lease-2") is None
+    assert calls_in_doubt(ledger) == (another,)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ async def made(settings, fill, clock, texts=TEXTS):
         fill.claimed(run.ledger, ["Other words."], tenant="Globex Industries", lease="lease-2")
         work = fill.claimed(run.ledger, texts)
         (spec,) = insights.plan(validated_context(work), run.stage_options)
-        who = caller_for(work.batch, work.events, spec.stage, spec.name)
+        who = caller_for(work, spec.stage, spec.name)
         try:
             await produce(spec, who, None, run.producer)
         except GateClosedError as error:

@@ -72,7 +72,7 @@ async def travel(run, work) -> None:
         made = [
             await produce(
                 spec,
-                caller_for(work.batch, work.events, stage.name, spec.name),
+                caller_for(work, stage.name, spec.name),
                 stored.get(spec.name),
                 run.producer,
             )

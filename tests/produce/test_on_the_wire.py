@@ -106,7 +106,7 @@ async def walk(work, ledger, url, clock, pipeline) -> None:
         context = validated_context(work)
         for stage in PIPELINES[pipeline].stages:
             specs = stage.plan(context, OPTIONS)
-            who = [caller_for(work.batch, work.events, stage.name, spec.name) for spec in specs]
+            who = [caller_for(work, stage.name, spec.name) for spec in specs]
             made = [produce(spec, one, None, producer) for spec, one in zip(specs, who, strict=True)]
             context = context.with_items(tuple(await asyncio.gather(*made)))
 

@@ -72,7 +72,7 @@ class Bench:
                 "max_tokens": 8_000,
                 "rubric": DELIVERABLE_RUBRIC,
             }
-            who = caller_for(self.work.batch, self.work.events, spec.stage, spec.name)
+            who = caller_for(self.work, spec.stage, spec.name)
             return await produce(spec, who, self.stored(), Producer(calls, **{**given, **producer}))
 
 
@@ -242,5 +242,6 @@ def test_a_call_is_booked_to_the_feature_most_events_came_from(bench, fill):
     """Ties go to the first by name, so that a second run books the same."""
     most = (*fill.events(["one"], feature="app"), *fill.events(["two", "three"], feature="chat"))
     tied = (*fill.events(["one"], feature="web"), *fill.events(["two"], feature="app"))
-    booked = [caller_for(bench.work.batch, events, "insights", "i").feature for events in (most, tied)]
+    works = [bench.work.model_copy(update={"events": events}) for events in (most, tied)]
+    booked = [caller_for(work, "insights", "i").feature for work in works]
     assert booked == ["chat", "app"]
