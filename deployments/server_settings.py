@@ -18,8 +18,6 @@ def server_environment(home: Path) -> dict[str, str]:
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         # In memory, the default, a server that is started again forgets who holds slots: nobody gets them back.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # Lanes lease slots; a lease outlives a killed lane by a minute at most.
-        "PREFECT_SERVER_CONCURRENCY_INITIAL_DEADLINE": "30",
     }
 
 

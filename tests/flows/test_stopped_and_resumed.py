@@ -1,10 +1,11 @@
 """What stops a batch without ending it, and how it goes on: outage, throttle, crash, a lease that was lost."""
 
 import asyncio
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -15,7 +16,7 @@ from flows.forming import form_batches
 from flows.lane import process_ready_batches
 from flows.leases import kept_lease
 from flows.process_batch import process_batch
-from flows.slots import MODEL_LIMIT
+from flows.slots import MODEL_LIMIT, SHORTEST_LEASE_S, model_slots
 from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
@@ -23,7 +24,7 @@ from ledger.due import release_due
 from ledger.errors import LeaseLostError, LedgerFaultError
 from ledger.sql import writing
 from ledger.work import calls_in_doubt, read_items
-from tasks.runtime import runtime
+from tasks.runtime import current_runtime, runtime
 from tests.worlds import on_both
 
 TEXTS = [
@@ -135,6 +136,24 @@ def test_a_limit_below_what_a_process_would_take_is_kept(world, fill, set_limit)
     set_limit(2)
     assert world.run(lane).message == "4 DONE"
     assert world.offline.stats["max_in_flight"] <= 2
+
+
+@pytest.mark.parametrize(("lease_s", "granted_s"), [(90, 90), (5, SHORTEST_LEASE_S)])
+def test_the_slots_of_a_dead_worker_are_free_when_its_batches_are(
+    make_world, prefect_home, lease_s, granted_s
+):
+    """Prefect's server holds them for a lease and not longer, or for the shortest that it grants."""
+    world = make_world(lease_s=lease_s)
+
+    async def held():
+        leases = prefect_home / "prefect" / "concurrency_leases" / "expirations.json"
+        began = datetime.now(UTC)
+        async with model_slots(current_runtime()):
+            ends = max(map(datetime.fromisoformat, json.loads(leases.read_text()).values()))
+            return (ends - began).total_seconds(), (ends - datetime.now(UTC)).total_seconds()
+
+    from_before, from_after = world.run(held)
+    assert from_after <= granted_s <= from_before
 
 
 def test_an_operators_limit_is_kept(world, prefect_slots):
