@@ -18,6 +18,8 @@ MEASURED = (
     "from gateway.cli import main; main()"
 )
 COMMAND = (sys.executable, "-c", MEASURED) if "COVERAGE_PROCESS_CONFIG" in os.environ else (PENSTOCK,)
+HEAVY = frozenset({"run", "up", "demo"})
+"""Commands that import Prefect and run flows: measured they take three times as long, which a few tests do."""
 TIMEOUT_S = 300
 FEW = {"PENSTOCK_SOLUTION_FORMS": '["action_plan"]', "PENSTOCK_AUDIENCES": '["admin"]'}
 """As many calls as it takes to go through every stage."""
@@ -25,15 +27,27 @@ FEW = {"PENSTOCK_SOLUTION_FORMS": '["action_plan"]', "PENSTOCK_AUDIENCES": '["ad
 
 @dataclass(frozen=True)
 class Cli:
-    """`penstock` in an environment of its own."""
+    """`penstock` in an environment of its own; `is_measured` says that coverage counts what is heavy, too."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    is_measured: bool = False
 
     def given(self, **environment) -> "Cli":
         """The same with other settings; None takes one away."""
         merged = self.environment | environment
         return replace(self, environment={name: value for name, value in merged.items() if value is not None})
+
+    def measured(self) -> "Cli":
+        """The same, and coverage counts also the commands that are heavy."""
+        return replace(self, is_measured=True)
+
+    def _process(self, *arguments) -> dict[str, object]:
+        """The command and its environment: without coverage's variables where it is not to be measured."""
+        if self.is_measured or arguments[0] not in HEAVY:
+            return {"args": [*COMMAND, *arguments], "env": self.everything}
+        bare = {name: value for name, value in self.everything.items() if not name.startswith("COV")}
+        return {"args": [PENSTOCK, *arguments], "env": bare}
 
     @property
     def everything(self) -> dict[str, str]:
@@ -48,9 +62,8 @@ class Cli:
     def __call__(self, *arguments, stdin="", code=None) -> subprocess.CompletedProcess:
         """Run a command to its end; with `code`, that must be its exit code."""
         done = subprocess.run(
-            [*COMMAND, *arguments],
+            **self._process(*arguments),
             input=stdin,
-            env=self.everything,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -77,7 +90,7 @@ class Cli:
     def start(self, *arguments) -> subprocess.Popen:
         """Start a command that the test will stop."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        return subprocess.Popen([*COMMAND, *arguments], env=self.everything, text=True, **pipes)
+        return subprocess.Popen(**self._process(*arguments), text=True, **pipes)
 
 
 def _lines_of(tenant, count, *, text="The phone line was busy and nobody called back", **fields) -> str:

@@ -37,6 +37,8 @@ OPEN_MESSAGES: Final = "SELECT count(*) FROM outbox WHERE state = 'PENDING'"
 OPEN_EVENTS: Final = (
     "SELECT count(*) FROM pool WHERE batched & 7 = 0 OR (needed & 56 > 0 AND batched & 56 = 0)"
 )
+CHILDREN: Final = threading.Lock()
+"""A start looks after all children of the process, and an exit code can be read once: one thread at a time."""
 MODEL_AWAY: Final = 3
 """The exit code of a worker that would not start while the model was away; it is started again."""
 
@@ -178,7 +180,8 @@ def _started(world: World, environment: dict[str, str], kill: Kill | None) -> Ba
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     process = context.Process(target=work, args=(environment, kill, world.home / "worker.log"))
-    process.start()
+    with CHILDREN:
+        process.start()
     return process
 
 
@@ -186,11 +189,12 @@ def _lives_on(one: tuple[BaseProcess, Kill | None, float], world: World) -> bool
     """False for a worker that has died, by itself or now by us."""
     process, kill, since = one
     from_outside = kill is not None and kill.point == "any moment" and time.monotonic() - since > kill.after_s
-    if process.is_alive() and from_outside:
-        process.kill()
-        process.join()
-    if process.is_alive():
-        return True
+    with CHILDREN:
+        if process.is_alive() and from_outside:
+            process.kill()
+            process.join()
+        if process.is_alive():
+            return True
     if process.exitcode == -signal.SIGKILL and kill is not None:
         world.kills.append(kill.point)
     elif process.exitcode not in {0, MODEL_AWAY}:

@@ -11,7 +11,7 @@ ONCE = {"read": 2, "accepted": 2, "duplicates": 0, "rejected": 0}
 
 def test_postgresql_serves_the_whole_road(cli, lines_of, empty_postgres):
     """With PENSTOCK_DATABASE_URL, intake, run and status work on PostgreSQL, and no SQLite file is made."""
-    cli = cli.given(PENSTOCK_DATABASE_URL=empty_postgres)
+    cli = cli.given(PENSTOCK_DATABASE_URL=empty_postgres).measured()
     assert cli.json("ingest", "-", stdin=lines_of("acme", 2)) == ONCE
     done = cli.json("run", "--until-idle", "--flush")
     assert done["batches"]["by_state"] == {"DONE": 1}
@@ -91,7 +91,7 @@ def test_a_stopped_run_gives_its_batches_back_for_the_next_one(cli, lines_of, of
     """Ctrl-C in the middle of a call: exit code 130, one line, and nothing is lost or left to a lease."""
     cli.json("ingest", "-", stdin=lines_of("acme", 2))
     offline.play([{"match": {"schema": "RecommendationReport"}, "play": {"kind": "hang", "seconds": 600}}])
-    run = cli.start("run", "--until-idle", "--flush")
+    run = cli.measured().start("run", "--until-idle", "--flush")
     wait_until(lambda: offline.counts.get("RecommendationReport"), "a call hangs")
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=120)

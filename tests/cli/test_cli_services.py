@@ -30,6 +30,7 @@ def first_json(stream):
 def test_up_starts_everything_works_off_what_comes_in_and_leaves_nothing_behind(bare, lines_of, wait_until):
     """Without any setting: server, model and worker come up, serve, and are gone after Ctrl-C."""
     cli = bare.given(**AT_ONCE, PENSTOCK_SOLUTION_FORMS='["action_plan"]', PENSTOCK_AUDIENCES='["admin"]')
+    cli = cli.measured()
     up = cli.start("up", "--json")
     try:
         links = first_json(up.stdout)
@@ -71,7 +72,7 @@ def test_up_ends_within_its_deadline_and_gives_back_what_it_could_not_finish(
 ):
     """One SIGTERM: nothing new begins, and after PENSTOCK_STOP_S what still hangs is READY for the next run."""
     offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "hang", "seconds": 600}}])
-    cli = cli.given(**AT_ONCE, PENSTOCK_STOP_S="2", PENSTOCK_BATCHES_IN_FLIGHT="1")
+    cli = cli.given(**AT_ONCE, PENSTOCK_STOP_S="2", PENSTOCK_BATCHES_IN_FLIGHT="1").measured()
     cli.json("ingest", "-", stdin=lines_of("acme", 1) + lines_of("bolt", 1))
     up = cli.start("up", "--json")
     wait_until(lambda: offline.counts.get("InsightReport"), "a call hangs")
