@@ -193,7 +193,7 @@ def seed(settings: Any, batches: int) -> None:
     from ledger.batches import create_batches
     from ledger.engine import close_ledger, open_ledger
     from ledger.intake import prepare_event, record_intake
-    from ledger.pools import pending_events
+    from ledger.pending import pending_events
     from tasks.batching import BatchPolicy, plan_batches
 
     ledger, now = open_ledger(settings.ledger_url), datetime.now(UTC)

@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from ledger.batches import create_batches
 from ledger.due import is_release_due, release_due
-from ledger.pools import low_events, newest_event, pending_events, topic_counts
+from ledger.pending import low_events, pending_events, topic_counts
+from ledger.pools import newest_event
 from ledger.promotions import promote_events
 from tasks.batching import closing_now, next_close, plan_batches
 from tasks.promotion import promoted_events

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -86,6 +85,8 @@ def print_lines(title: str, pairs: Iterable[tuple[str, str]]) -> None:
 
 def print_markdown(text: str) -> None:
     """Markdown, laid out for the terminal."""
+    from rich.markdown import Markdown
+
     out.print(Markdown(printable(text)))
 
 

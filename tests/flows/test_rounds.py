@@ -19,7 +19,7 @@ from flows.rounds import has_work, work, work_round
 from ledger.batches import create_batches, list_batches
 from ledger.deliveries import commit_batch
 from ledger.engine import close_ledger, open_ledger
-from ledger.pools import pending_events
+from ledger.pending import pending_events
 from ledger.status import collecting, status
 from ledger.transitions import Settlement, settle_batch
 from tasks.batching import plan_batches

@@ -15,7 +15,7 @@ from ledger.batches import (
     read_batch,
 )
 from ledger.errors import AmbiguousIdError
-from ledger.pools import pending_events
+from ledger.pending import pending_events
 from ledger.sql import writing
 from ledger.tables import batches
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contracts.events import Priority
 from ledger.batches import create_batches
 from ledger.columns import from_micros, to_micros
-from ledger.pools import low_events, needed_bits, pending_events, topic_counts
+from ledger.pending import low_events, pending_events, topic_counts
+from ledger.pools import needed_bits
 from ledger.promotions import promote_events
 from ledger.status import collecting
 from tests.ledger.reads import read_events

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from contracts.events import Rejection
 from ledger import intake
 from ledger.intake import IntakeCounts, read_rejections, record_intake
-from ledger.pools import newest_event, pending_events
+from ledger.pending import pending_events
+from ledger.pools import newest_event
 from ledger.status import collecting, status
 from tests.ledger.reads import read_events
 
