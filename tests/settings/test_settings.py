@@ -154,8 +154,8 @@ def test_the_home_is_in_the_checkout_when_run_from_one(monkeypatch):
 
 def test_the_home_is_the_users_when_installed(tmp_path):
     """Where no `prefect.yaml` stands beside the packages, state lies in the user's home folder."""
-    source = (Path(tasks.__file__).parent / "settings.py").read_text()
-    installed = tmp_path / "site-packages" / "tasks" / "settings.py"
+    source = (Path(tasks.__file__).parent / "setting_fields.py").read_text()
+    installed = tmp_path / "site-packages" / "tasks" / "setting_fields.py"
     installed.parent.mkdir(parents=True)
     installed.write_text(source)
     found: dict[str, object] = {"__file__": str(installed), "__name__": "installed_settings"}
