@@ -33,6 +33,8 @@ PRAGMAS: Final = (
     "cache_size=-65536",
     "wal_autocheckpoint=4096",
     "temp_store=MEMORY",
+    # What is deleted, a purged letter or an erased person, is wiped and does not stay in free pages of the file.
+    "secure_delete=ON",
 )
 LOCK_PATIENCE_S: Final = 60
 """How long a statement waits for a lock of somebody else, a backup perhaps, before it is an error.

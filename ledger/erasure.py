@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 import orjson
-from sqlalchemy import Connection, delete, or_, select, text
+from sqlalchemy import Connection, delete, or_, select
 
 from contracts.batches import BatchState
 from contracts.events import Rejection
@@ -73,7 +73,6 @@ def erase_person(
     with writing(ledger, "intake") as connection:
         # Nobody claims, forms or promotes what is being erased; those take one of these locks each.
         also_locked(connection, "claims", "pools")
-        _overwrite_what_is_freed(connection)
         rehearsal = connection.begin_nested()
         erasure = _erase(connection, tenant, names, now)
         if dry_run:
@@ -148,12 +147,6 @@ def _is_theirs(payload: str, tenant: str, names: Sequence[str]) -> bool:
         re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{rejection.raw}\n{rejection.reason}")
         for name in written
     )
-
-
-def _overwrite_what_is_freed(connection: Connection) -> None:
-    """SQLite leaves what was deleted in its file until the space is used again, unless it is told to wipe it."""
-    if is_sqlite(connection):
-        connection.execute(text("PRAGMA secure_delete = ON"))
 
 
 def _empty_the_log(ledger: Ledger) -> None:

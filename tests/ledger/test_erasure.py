@@ -12,7 +12,7 @@ from contracts.events import Priority, Rejection
 from ledger.batches import batch_history, create_batches, read_batch
 from ledger.claims import claim
 from ledger.costs import item_costs
-from ledger.dead_letters import list_letters
+from ledger.dead_letters import LetterFilter, list_letters, purge_letters
 from ledger.deliveries import commit_batch, list_deliverables
 from ledger.engine import close_ledger, open_ledger
 from ledger.erasure import Erasure, erase_person
@@ -222,9 +222,11 @@ def test_what_somebody_has_in_hand_is_named_and_erased_when_it_has_ended(world, 
 
 
 def test_sqlite_s_files_hold_nothing_of_them_either(sqlite_url, make):
-    """Neither the pages that became free nor the write-ahead log keep what was deleted."""
+    """Neither the pages that became free, then or before, nor the write-ahead log keep what was deleted."""
     with closing(_Open(sqlite_url)) as opened:
         world = World(opened.ledger, make)
+        world.dead([world.event("d-1", words=f"{WORDS} " * 2_000)], f"{WORDS} " * 2_000, 9)
+        assert purge_letters(opened.ledger, LetterFilter()) == 1
         world.done([world.event(f"a-{n}", words=f"{WORDS} {n} " * 200) for n in range(20)], WORDS, ANN)
         erase_person(opened.ledger, "acme", [ANN], make.now)
         path = Path(sqlite_url.removeprefix("sqlite:///"))
