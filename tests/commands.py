@@ -44,7 +44,7 @@ class Cli:
 
     def _process(self, *arguments) -> dict[str, object]:
         """The command and its environment: without coverage's variables where it is not to be measured."""
-        if self.is_measured or arguments[0] not in HEAVY:
+        if self.is_measured or HEAVY.isdisjoint(arguments[:1]):
             return {"args": [*COMMAND, *arguments], "env": self.everything}
         bare = {name: value for name, value in self.everything.items() if not name.startswith("COV")}
         return {"args": [PENSTOCK, *arguments], "env": bare}
