@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from rich.console import Console
 
@@ -89,13 +90,14 @@ def installation(home: Path) -> Iterator[tuple[str, Callable[[Plan], str]]]:
     from tasks.settings import Settings
 
     settings = Settings(home=home / "prefect-home")
-    service = prefect_server(settings)
-    use_prefect(settings, service)
-    os.environ["PREFECT_API_URL"] = service.url
-    _allow_slots(settings, service.url)
-    with databases(home) as database:
+    # What is set for the workers ends with the installation.
+    with patch.dict(os.environ):
+        service = prefect_server(settings)
+        use_prefect(settings, service)
+        _allow_slots(settings, service.url)
         try:
-            yield service.url, database
+            with databases(home) as database:
+                yield service.url, database
         finally:
             stop_services(settings)
 
