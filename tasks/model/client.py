@@ -1,7 +1,8 @@
 """The model client: one HTTP request to the Messages API, no retries, explicit time limits.
 
 Who asked and what it cost is recorded by `tasks.model.paid`; here a request goes out and an answer or a
-classified failure comes back.
+classified failure comes back. The SDK takes a second to load and is imported where it is used: who only pauses a
+stage, or lists dead letters, does not wait for it.
 """
 
 import asyncio
@@ -13,15 +14,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from hashlib import sha256
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-import anthropic
 import orjson
 from pydantic import BaseModel
 
 from contracts.calls import CallFailure, Reply, Usage
 from contracts.errors import OperatorError
 from tasks.model.prices import PriceTable
+
+if TYPE_CHECKING:
+    import anthropic
 
 PASSING: Final = frozenset({"transient", "throttled"})
 """The kinds of failure after which the same request may succeed."""
@@ -83,10 +86,12 @@ class ModelClient:
     timeout_s: float
     max_in_flight: int
     prices: PriceTable
-    _sdk: anthropic.AsyncAnthropic = field(init=False, repr=False)
+    _sdk: "anthropic.AsyncAnthropic" = field(init=False, repr=False)
     _slots: asyncio.Semaphore = field(init=False, repr=False)
 
     async def __aenter__(self) -> Self:
+        import anthropic  # noqa: PLC0415
+
         self._sdk = anthropic.AsyncAnthropic(
             api_key=self.api_key, base_url=self.base_url, timeout=self.timeout_s, max_retries=0
         )
@@ -139,12 +144,16 @@ class ModelClient:
 
 @cache
 def _schema(reply: type[BaseModel]) -> dict[str, Any]:
+    import anthropic  # noqa: PLC0415
+
     return anthropic.transform_schema(reply)
 
 
 @contextmanager
 def _in_our_terms(started: float) -> Iterator[None]:
     """Every way an answer can fail to come, as `ModelCallError`."""
+    import anthropic  # noqa: PLC0415
+
     try:
         yield
     except anthropic.APIError as error:
@@ -164,7 +173,7 @@ def _elapsed_ms(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _usage(usage: anthropic.types.Usage) -> Usage:
+def _usage(usage: "anthropic.types.Usage") -> Usage:
     return Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -173,7 +182,7 @@ def _usage(usage: anthropic.types.Usage) -> Usage:
     )
 
 
-def _classified(error: anthropic.APIError, latency_ms: float) -> ModelCallError:
+def _classified(error: "anthropic.APIError", latency_ms: float) -> ModelCallError:
     """The SDK's error in our terms."""
     status = getattr(error, "status_code", None)
     failure = CallFailure(
@@ -194,13 +203,15 @@ def _kind(status: int | None) -> Literal["transient", "throttled", "rejected"]:
     return "rejected"
 
 
-def _address(error: anthropic.APIError) -> str:
+def _address(error: "anthropic.APIError") -> str:
     """Where the request went, without a user and password that may stand in it."""
     return str(error.request.url.copy_with(userinfo=b""))
 
 
-def _retry_after(error: anthropic.APIError) -> float | None:
+def _retry_after(error: "anthropic.APIError") -> float | None:
     """Seconds in the `retry-after` header, a day at most; dates and nonsense count as none (RFC 9110, 10.2.3)."""
+    import anthropic  # noqa: PLC0415
+
     if not isinstance(error, anthropic.APIStatusError):
         return None
     try:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -77,6 +78,18 @@ def test_pause_and_resume_say_what_they_did(bare):
     }
     assert "Everything goes on." in bare("resume", "all", code=0).stderr
     assert "was not paused" in bare("resume", "all", code=0).stderr
+
+
+@pytest.mark.parametrize("room", ["switches", "letters", "replay", "services", "erase", "inspect"])
+def test_who_throws_a_switch_does_not_wait_for_libraries_that_others_need(room):
+    """Neither the provider's SDK nor Prefect nor polars is loaded: each takes a good part of a second."""
+    loaded = (
+        f"import sys, gateway.cli.{room}; print(*({{'anthropic', 'prefect', 'polars'}} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == []
 
 
 def test_a_switch_thrown_in_the_ui_stops_every_process_and_loses_nothing(
