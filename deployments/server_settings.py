@@ -3,10 +3,12 @@
 from pathlib import Path
 
 
-def server_environment(home: Path) -> dict[str, str]:
+def server_environment(home: Path, api_url: str) -> dict[str, str]:
     """For one machine: SQLite, few concurrent flow runs with many task runs each."""
     return {
         "PREFECT_HOME": str(home / "prefect"),
+        # Unless it is told, the UI of a server on another port asks whoever has 4200.
+        "PREFECT_SERVER_UI_API_URL": api_url,
         # Written one by one, a task run costs the server 52 to 60 ms of CPU; in batches, 13 to 18.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",

@@ -67,7 +67,7 @@ def prefect_server(settings: Settings) -> Service:
             "--port",
             str(port),
         ],
-        environment=server_environment(settings.home),
+        environment=lambda url: server_environment(settings.home, url),
     )
 
 
@@ -81,7 +81,7 @@ def offline_model(settings: Settings) -> Service | None:
         url=lambda port: f"http://127.0.0.1:{port}",
         favourite=0,
         command=lambda port: [sys.executable, "-m", "deployments.offline_model", "--port", str(port)],
-        environment={},
+        environment=lambda _: {},
     )
 
 
@@ -151,14 +151,14 @@ def _started(
     url: Callable[[int], str],
     favourite: int,
     command: Callable[[int], list[str]],
-    environment: Mapping[str, str],
+    environment: Callable[[str], Mapping[str, str]],
 ) -> Service:
     """The service, started; another port is tried where somebody takes the first one just before the service does."""
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, START_ATTEMPTS + 1):
         port = _free_port(favourite)
-        process = _launched(command(port), environment, log)
+        process = _launched(command(port), environment(url(port)), log)
         service = Service(name, url(port), process.pid)
         try:
             _await_health(service, process, log)

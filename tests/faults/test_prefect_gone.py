@@ -40,7 +40,7 @@ class Server:
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
-                env=environment | server_environment(self.home),
+                env=environment | server_environment(self.home, self.url),
                 stdout=log,
                 stderr=log,
             )

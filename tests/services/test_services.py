@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +14,7 @@ import pytest
 
 from deployments.server_settings import client_environment, server_environment
 from deployments.services import (
+    FAVOURITE_PORT,
     Service,
     ServiceError,
     answers,
@@ -51,11 +52,24 @@ def test_the_prefect_server_is_found_again(prefect_home):
     assert ui_url(first) == first.url.removesuffix("/api")
 
 
+def test_the_ui_of_a_server_asks_that_server(home):
+    """Also where another has the port that everybody's is on: what people see is their own."""
+    with closing(socket.socket()) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Taken by us or by somebody else: in both cases not to be had.
+        with suppress(OSError):
+            other.bind(("127.0.0.1", FAVOURITE_PORT))
+            other.listen()
+        server = prefect_server(home)
+    assert urlsplit(server.url).port != FAVOURITE_PORT
+    assert httpx.get(f"{ui_url(server)}/ui-settings").json()["api_url"] == server.url
+
+
 def test_the_prefect_server_records_in_batches(prefect_home):
     """The settings that make a task run cheap have reached the server that runs."""
     server = prefect_server(Settings(home=prefect_home))
     environment = psutil.Process(server.pid).environ()
-    expected = server_environment(prefect_home)
+    expected = server_environment(prefect_home, server.url)
     assert {name: environment[name] for name in expected} == expected
 
 
