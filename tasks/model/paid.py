@@ -109,17 +109,17 @@ class PaidCalls:
                 with attempt:
                     return await self._attempt(who, question, attempt.retry_state.attempt_number)
         except ModelCallError as error:
-            raise self._held_if_told_to_wait(error, question.request.model) from error
+            if not error.is_transient or self._is_worth_waiting(error):
+                raise
+            raise self._held(error, question.request.model) from error
         raise AssertionError("tenacity ends with an answer or an error")
 
     def _is_worth_waiting(self, error: BaseException) -> bool:
         return _is_transient(error) and (error.retry_after or 0.0) <= self.retry.patience_s
 
-    def _held_if_told_to_wait(self, error: ModelCallError, model: str) -> Exception:
-        """The error itself, or one that holds the batch for as long as the provider wants to be left alone."""
+    def _held(self, error: ModelCallError, model: str) -> CallHeldError:
+        """What holds the batch for as long as the provider wants to be left alone."""
         wished = error.retry_after or 0.0
-        if not error.is_transient or wished <= self.retry.patience_s:
-            return error
         resume_at = self.clock() + timedelta(seconds=wished)
         return CallHeldError(f"{model} asks to be left alone for {wished:.0f} s", resume_at=resume_at)
 

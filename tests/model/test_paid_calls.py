@@ -268,6 +268,14 @@ def test_the_providers_wish_is_waited_for_where_it_is_longer(sqlite_ledger, offl
     assert paying.waits == [7.0, 25.0]
 
 
+def test_what_failed_for_good_still_says_what_the_provider_did(sqlite_ledger, offline, clock):
+    """The error that comes out was caused by the provider's own, with which its trace begins."""
+    offline.play([{"play": {"kind": "rate_limit"}, "times": 2}])
+    with pytest.raises(ModelCallError) as failed:
+        Paying(sqlite_ledger, offline.url, (1.0,)).ask(clock, question())
+    assert type(failed.value.__cause__).__name__ == "RateLimitError"
+
+
 def test_a_longer_wish_than_anybody_waits_for_holds_the_batch_until_then(sqlite_ledger, offline, clock):
     """`retry-after: 3600` is no sleep with a batch in hand: the call is settled, and the batch comes back later."""
     offline.play([{"play": {"kind": "rate_limit", "retry_after": 3600}}])
