@@ -1,4 +1,4 @@
-"""The settings in force, and what follows from them. Nothing else reads the environment."""
+"""The settings in force, and what follows from them."""
 
 from datetime import timedelta
 from pathlib import Path
