@@ -146,7 +146,8 @@ def test_an_outage_opens_the_breaker_and_batches_go_on_by_themselves_after_it(ma
 @on_both
 def test_spent_retries_make_work_wait_and_not_fail(make_world, fill):
     """Retries of all batches together are bounded on the wire; every batch is HELD and done after the window."""
-    world = make_world(retry_delays_s=(0.0,) * 3, retry_least=4, retry_share=0.0, breaker_failures=1_000)
+    # More attempts a call than the budget has retries: none can spend its own before the budget is.
+    world = make_world(retry_delays_s=(0.0,) * 5, retry_least=4, retry_share=0.0, breaker_failures=1_000)
     batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in range(6)]
     world.offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "rate_limit"}}])
     assert world.run(lane).message == "6 HELD"
