@@ -5,6 +5,7 @@ what a writer has checked is still true when it writes (`ledger.sql.writing` say
 """
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ LOCK_PATIENCE_S: Final = 60
 Twice the half minute that work has to outlast, and half of the shortest usual lease. Another patience stands in the
 address: `?timeout=5` for SQLite, `?options=-c%20lock_timeout%3D5s` for PostgreSQL.
 """
+# An error of the database is logged and shown: its statement may be, what people wrote may not.
+POOL: Final[Mapping[str, Any]] = {"pool_size": 8, "max_overflow": 56, "hide_parameters": True}
 CONNECT_TIMEOUT_S: Final = 10
 PATIENCE_S: Final = 5
 
@@ -104,7 +107,7 @@ def _sqlite(address: URL) -> Ledger:
         ) from error
     # The driver's own name for SQLite's busy timeout.
     arguments = {} if "timeout" in address.query else {"timeout": LOCK_PATIENCE_S}
-    ledger = create_engine(address, pool_size=8, max_overflow=56, connect_args=arguments)
+    ledger = create_engine(address, **POOL, connect_args=arguments)
     event.listen(ledger, "connect", _prepare_sqlite)
     event.listen(ledger, "begin", _begin_sqlite)
     return ledger
@@ -143,7 +146,7 @@ def _postgresql(address: URL) -> Ledger:
     arguments: dict[str, Any] = {}
     if "connect_timeout" not in address.query:
         arguments["connect_timeout"] = CONNECT_TIMEOUT_S
-    ledger = create_engine(address, pool_size=8, max_overflow=56, pool_pre_ping=True, connect_args=arguments)
+    ledger = create_engine(address, **POOL, pool_pre_ping=True, connect_args=arguments)
     if "lock_timeout" not in str(address.query.get("options", "")):
         event.listen(ledger, "connect", _bound_waiting)
     return ledger

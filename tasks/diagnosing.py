@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contracts.batches import BatchWork
 from contracts.calls import Purpose
 from evaluation.fence import fenced
-from tasks.diagnosis import diagnose
+from tasks.diagnosis.debugger import diagnose
 from tasks.diagnosis.report import Diagnosis, FailureContext, FailureReport
 from tasks.model.client import ModelRequest
 from tasks.model.paid import Question

@@ -94,7 +94,9 @@ async def settle_failure(work: BatchWork, stage: str, error: Exception, runtime:
     letter = None
     if stop.state is BatchState.DEAD:
         letter = await _letter(work, report, error, diagnosis, context, runtime)
-    reason = redact(error.told, runtime.secrets) if isinstance(error, GateClosedError) else report.message
+    reason = (
+        redact(error.told, runtime.settings.secrets) if isinstance(error, GateClosedError) else report.message
+    )
     reason = reason or report.error
     kept = diagnosis.model_dump(mode="json") if diagnosis else None
     end = Settlement(stop.state, reason, resume_at, stop.hold, kept, letter)
@@ -141,7 +143,7 @@ def _failure_context(
         scope=str(batch.scope),
         attempts=attempts,
         findings=_findings(error) if isinstance(error, GateClosedError) else (),
-        secrets=runtime.secrets,
+        secrets=runtime.settings.secrets,
     )
 
 

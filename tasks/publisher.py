@@ -13,7 +13,7 @@ from ledger.dead_letters import DeadLetter
 from ledger.outbox import OutboxMessage, give_up, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
 from tasks.delivery import FILE_CHANNEL, publish_to_files, remove_files
-from tasks.diagnosis import diagnose
+from tasks.diagnosis.debugger import diagnose
 from tasks.diagnosis.describe import describe_failure
 from tasks.diagnosis.redact import redact
 from tasks.diagnosis.report import FailureContext
@@ -55,7 +55,7 @@ async def _publish(message: OutboxMessage, runtime: Runtime) -> bool:
         return False
     except OSError as error:
         if message.attempts < ATTEMPTS:
-            said = redact(f"{type(error).__name__}: {error}", runtime.secrets)
+            said = redact(f"{type(error).__name__}: {error}", runtime.settings.secrets)
             next_at = runtime.clock() + wait_after(message.attempts)
             await runtime.in_ledger(mark_failed, message.id, said, next_at)
         else:
@@ -79,7 +79,7 @@ async def _letter(message: OutboxMessage, error: Exception, runtime: Runtime) ->
         level="-",
         scope="tenant" if stored.user is None else "user",
         attempts=message.attempts,
-        secrets=runtime.secrets,
+        secrets=runtime.settings.secrets,
     )
     report = describe_failure(error, context)
     diagnosis = await diagnose(error, context, None)

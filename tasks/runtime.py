@@ -16,7 +16,6 @@ from uuid import uuid4
 
 from evaluation.rubric import DELIVERABLE_RUBRIC
 from ledger.engine import Ledger, close_ledger, open_ledger
-from tasks.diagnosis.redact import environment_secrets
 from tasks.guard import Guard, TenantNames
 from tasks.model.client import ModelClient
 from tasks.model.paid import PaidCalls, RetryPolicy
@@ -49,11 +48,6 @@ class Runtime:
     ) -> R:
         """What a function of the ledger gives, from a thread of its own."""
         return await asyncio.to_thread(function, self.ledger, *args, **kw)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values that must not be written down anywhere: the settings' and the environment's."""
-        return (*self.settings.secrets, *environment_secrets())
 
     @property
     def producer(self) -> Producer:

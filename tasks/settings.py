@@ -9,6 +9,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from ledger.breakers import BreakerRules
 from ledger.call_rules import CallRules, RetryBudget
+from tasks.diagnosis.redact import environment_secrets
 from tasks.setting_fields import SettingFields, SettingsError
 
 OFFLINE_MODEL = "offline-extractive"
@@ -31,11 +32,11 @@ class Settings(SettingFields):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that nobody may see: keys, addresses that hold one, the database's password."""
+        """Values that nobody may see: keys, addresses that hold one, passwords; the environment's others too."""
         kept = (self.anthropic_api_key, self.database_url, self.notify_url, self.redact_key)
         values = [secret.get_secret_value() for secret in kept if secret is not None]
         password = urlsplit(self.ledger_url).password
-        return (*values, unquote(password)) if password else tuple(values)
+        return (*values, *([unquote(password)] if password else ()), *environment_secrets())
 
     @property
     def never_shown(self) -> tuple[str, ...]:

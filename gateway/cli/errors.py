@@ -117,6 +117,6 @@ def _secrets() -> tuple[str, ...]:
     from tasks.settings import load_settings
 
     try:
-        return (*environment_secrets(), *load_settings().secrets)
+        return load_settings().secrets
     except SettingsError:
         return environment_secrets()

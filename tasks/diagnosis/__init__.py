@@ -3,7 +3,3 @@
 `describe` gathers what is known as redacted text, `debugger` has a model, rules or the trace explain it,
 `markdown` shows it. Nothing here raises, and nothing here lets a secret out.
 """
-
-from tasks.diagnosis.debugger import diagnose
-
-__all__ = ["diagnose"]

@@ -130,6 +130,23 @@ def test_a_fault_of_our_own_is_one_line_and_a_log_under_the_home(bare):
     assert "Traceback" in log.read_text()
 
 
+def test_a_fault_of_our_own_shows_and_logs_no_secret_and_nothing_that_people_wrote(bare):
+    """Neither line nor log holds an event, a rejection or a key, even where the fault's own message has them."""
+    bare("status", code=0)
+    with sqlite3.connect(bare.home / "ledger.db") as database:
+        refuse = "SELECT RAISE(ABORT, 'disk image of sk-canary-provider-0001')"
+        database.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON rejections BEGIN {refuse}; END")
+    database.close()
+    with_key = bare.given(ANTHROPIC_API_KEY="sk-canary-provider-0001")
+    said = with_key.complaint("ingest", "-", stdin="no JSON, said Ingrid Falk\n", code=70)
+    log = (bare.home / "logs" / "penstock.log").read_text()
+    for told in (said, log):
+        assert "disk image of" in told
+        assert "canary" not in told
+        assert "Ingrid" not in told
+    assert "Traceback" in log
+
+
 def test_a_fault_is_still_one_line_where_the_log_cannot_be_written(bare):
     """A log that cannot be written does not hide the fault."""
     bare("status", code=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.diagnosis import diagnose
+from tasks.diagnosis.debugger import diagnose
 from tasks.diagnosis.describe import describe_failure
 from tasks.diagnosis.markdown import to_markdown
 from tasks.diagnosis.prompt import code_block
