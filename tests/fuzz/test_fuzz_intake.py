@@ -1,4 +1,4 @@
-"""The first door: 2,500 malformed records among good ones, as NDJSON, JSON, CSV and Parquet files."""
+"""The first door: 2,600 malformed records among good ones, as NDJSON, JSON, CSV and Parquet files."""
 
 import io
 import json
@@ -13,6 +13,9 @@ from ledger.batch_reads import to_event
 from ledger.engine import close_ledger, open_ledger
 from ledger.intake import read_rejections
 from ledger.sql import reading
+from tasks.redaction.finder import load_finder
+from tasks.redaction.pseudonyms import Pseudonyms
+from tasks.redaction.redactor import Redactor
 from tasks.sources.intake import ingest
 from tasks.sources.mapping import load_mapping
 from tasks.sources.text import event_text
@@ -28,6 +31,10 @@ EVENT = {
     "time": "2026-11-20T08:15:00Z",
     "priority": "high",
     "data": {"topic": "phones", "text": "Nobody answers.", "rating": 2},
+}
+PERSONAL = {
+    **EVENT,
+    "data": {"text": "Write to ingrid@falk.example.com.", "from": ["ingrid@falk.example.com"]},
 }
 TEXT = json.dumps(EVENT)
 FLAT = {**EVENT, "data": "Nobody answers."}
@@ -53,10 +60,10 @@ def door(sqlite_template, tmp_path_factory):
     def good():
         return {**EVENT, "id": f"good-{next(numbers)}", "tenant": "planted"}
 
-    def take_in(name, content, planted):
+    def take_in(name, content, planted, redactor=None):
         source = folder / name
         source.write_bytes(content)
-        counts = ingest(ledger, [source], mapping, now=lambda: NOW).counts
+        counts = ingest(ledger, [source], mapping, now=lambda: NOW, redactor=redactor).counts
         assert counts.read == counts.accepted + counts.duplicates + counts.rejected
         for refused in read_rejections(ledger, counts.rejected):
             assert refused.reason.strip()
@@ -70,7 +77,16 @@ def door(sqlite_template, tmp_path_factory):
         for row in kept:
             assert isinstance(event_text(to_event(row)), str), "what was accepted cannot be worked on"
 
-    yield good, take_in
+    def said_of(word):
+        with reading(ledger) as connection:
+            return [
+                place
+                for place in ("events", "rejections")
+                for row in connection.exec_driver_sql(f"SELECT * FROM {place}")
+                if word in repr(tuple(row))
+            ]
+
+    yield good, take_in, said_of
     close_ledger(ledger)
 
 
@@ -78,7 +94,7 @@ def door(sqlite_template, tmp_path_factory):
 @given(few)
 def test_1000_malformed_lines_stop_none_of_the_good_lines_between_them(door, malformed):
     """NDJSON: whatever stands in a line, the lines around it arrive."""
-    good, take_in = door
+    good, take_in, _ = door
     planted = [good() for _ in range(EACH + 1)]
     lines = [json.dumps(planted[0]).encode()]
     for bad, one in zip(malformed, planted[1:], strict=True):
@@ -86,11 +102,34 @@ def test_1000_malformed_lines_stop_none_of_the_good_lines_between_them(door, mal
     take_in("events.ndjson", b"\n".join(lines), planted)
 
 
+@pytest.fixture(scope="module")
+def redactor():
+    """Redaction as an installation without a language model has it."""
+    return Redactor(load_finder(), Pseudonyms(bytes(range(32))))
+
+
+@settings(MANY, max_examples=20)
+@given(
+    st.lists(altered(PERSONAL).map(json.dumps) | cut_up(json.dumps(PERSONAL)), min_size=EACH, max_size=EACH)
+)
+def test_100_malformed_events_stop_none_and_tell_nothing_personal_where_redaction_is_on(
+    door, redactor, malformed
+):
+    """Whatever is broken around a whole e-mail address, it is in no event and in no rejection."""
+    good, take_in, said_of = door
+    planted = [good() for _ in range(EACH + 1)]
+    lines = [json.dumps(planted[0]).encode()]
+    for bad, one in zip(malformed, planted[1:], strict=True):
+        lines += [bad.encode("utf-8", "surrogatepass"), json.dumps(one).encode()]
+    take_in("events.ndjson", b"\n".join(lines), planted, redactor)
+    assert said_of("ingrid@falk.example.com") == []
+
+
 @settings(MANY, max_examples=100)
 @given(st.lists(values | altered(EVENT), min_size=EACH, max_size=EACH))
 def test_500_elements_that_are_no_events_stop_none_of_the_good_ones_in_an_array(door, malformed):
     """A JSON array of anything: its events arrive, all else is refused with its reason."""
-    good, take_in = door
+    good, take_in, _ = door
     planted = [good() for _ in range(EACH + 1)]
     elements = [planted[0]]
     for bad, one in zip(malformed, planted[1:], strict=True):
@@ -102,7 +141,7 @@ def test_500_elements_that_are_no_events_stop_none_of_the_good_ones_in_an_array(
 @given(few)
 def test_400_broken_texts_after_good_elements_are_refused_and_the_good_ones_kept(door, malformed):
     """A file that stops being JSON in its middle: what came before is taken in."""
-    good, take_in = door
+    good, take_in, _ = door
     planted = [good() for _ in range(3)]
     start = b"".join(json.dumps(one).encode() + b"," for one in planted)
     take_in("events.json", b"[" + start + b",".join(malformed), planted)
@@ -112,7 +151,7 @@ def test_400_broken_texts_after_good_elements_are_refused_and_the_good_ones_kept
 @given(st.lists(records.map(lambda record: record.replace(b'"', b"'")), min_size=EACH, max_size=EACH))
 def test_400_malformed_rows_stop_none_of_the_good_rows_between_them(door, malformed):
     """CSV: a row that is none is one rejection."""
-    good, take_in = door
+    good, take_in, _ = door
     planted = [{**good(), "data": "Nobody answers."} for _ in range(EACH + 1)]
     rows = [",".join(NAMES).encode(), row_of(planted[0])]
     for bad, one in zip(malformed, planted[1:], strict=True):
@@ -124,7 +163,7 @@ def test_400_malformed_rows_stop_none_of_the_good_rows_between_them(door, malfor
 @given(few)
 def test_300_texts_that_are_no_tables_are_refused(door, malformed):
     """CSV from the first byte: no header, quotes that never close, anything at all."""
-    _, take_in = door
+    _, take_in, _ = door
     take_in("events.csv", b"\n".join(malformed), [])
 
 
@@ -147,5 +186,5 @@ PARQUET = table()
 @given(st.integers(0, len(PARQUET)), st.integers(0, 30), garbage_bytes)
 def test_200_broken_tables_are_read_as_far_as_they_go(door, at, size, piece):
     """Parquet with something else in its middle, its header or its footer."""
-    _, take_in = door
+    _, take_in, _ = door
     take_in("events.parquet", PARQUET[:at] + piece[:1_000] + PARQUET[at + size :], [])
