@@ -1,6 +1,8 @@
 """Dead letters: everything needed to understand a failure, kept whatever it says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 from sqlalchemy import update
@@ -99,6 +101,23 @@ def test_every_letter_is_a_signal_and_five_hundred_in_an_hour_an_outage(ledger, 
     told = take_signals(ledger, make.now, 1_000)
     buried = [one for one in told if one.name == "dead_letter.buried"]
     assert [one.payload["depth"] for one in buried] == list(range(1, OUTAGE_AN_HOUR + 6))
+    assert [one.payload for one in told if one.name == "dead_letters.outage"] == [{"within_an_hour": 500}]
+
+
+def test_an_outage_is_told_once_also_when_many_die_at_the_same_time(ledger, letter, make):
+    """Sixteen threads bury around the limit at once: each letter is counted by the next, and nobody misses it."""
+    few, at_once = 8, 16
+    for number in range(OUTAGE_AN_HOUR - few):
+        bury(ledger, replace(letter, id=f"x-{number}"))
+    together = Barrier(at_once)
+
+    def buried(number):
+        together.wait()
+        bury(ledger, replace(letter, id=f"y-{number}"))
+
+    with ThreadPoolExecutor(at_once) as threads:
+        list(threads.map(buried, range(at_once)))
+    told = take_signals(ledger, make.now, 1_000)
     assert [one.payload for one in told if one.name == "dead_letters.outage"] == [{"within_an_hour": 500}]
 
 
