@@ -42,8 +42,14 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a running Prefect server that this process's client uses."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        temporary_settings,
+    )
 
+    from deployments.server_settings import NOBODY  # noqa: PLC0415
     from deployments.services import prefect_server, stop_services  # noqa: PLC0415
     from tasks.settings import Settings  # noqa: PLC0415
 
@@ -54,7 +60,12 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         server = prefect_server(settings)
     try:
-        with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home / "prefect"}):
+        here = {
+            PREFECT_API_URL: server.url,
+            PREFECT_HOME: home / "prefect",
+            PREFECT_API_SSL_CERT_FILE: str(NOBODY),
+        }
+        with temporary_settings(here):
             yield home
     finally:
         stop_services(settings)

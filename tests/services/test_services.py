@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from contextlib import closing, suppress
@@ -186,3 +187,11 @@ def test_this_process_speaks_to_the_service_it_is_given(tmp_path, monkeypatch):
     use_prefect(settings, Service("prefect", "http://127.0.0.1:9/api", 1))
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "prefect")
+
+
+def test_certificates_are_read_where_they_are_needed_and_else_one_that_vouches_for_nothing(tmp_path):
+    """Prefect reads them for every connection: all for HTTPS, for plain HTTP a single one without a key."""
+    said = client_environment(tmp_path, "http://127.0.0.1:9/api")
+    context = ssl.create_default_context(cafile=said["PREFECT_API_SSL_CERT_FILE"])
+    assert [dict(one["subject"][0]) for one in context.get_ca_certs()] == [{"commonName": "nobody"}]
+    assert "PREFECT_API_SSL_CERT_FILE" not in client_environment(tmp_path, "https://prefect.example/api")
