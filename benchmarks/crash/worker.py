@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from benchmarks.crash.plan import Kill
 from contracts.errors import OperatorError
+from evaluation.names import distinctive
 
 PRELOAD = (
     "benchmarks.crash.worker",
@@ -27,6 +28,7 @@ PRELOAD = (
     "evaluation.names",
 )
 """What a worker's process has imported before it is forked off: start-up is not what is measured."""
+distinctive(["penstock"])  # reads its word list, here and not in every worker
 
 
 def work(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
