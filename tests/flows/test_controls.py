@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import orjson
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
@@ -22,6 +23,9 @@ from tasks.runtime import current_runtime
 from tests.worlds import on_both
 
 TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since Monday."]
+INSIGHTS = (
+    "SELECT CAST(content AS TEXT), CAST(judged_at AS TEXT) FROM items WHERE output_type = 'InsightReport'"
+)
 OUTAGE = {"match": {"schema": "InsightReport"}, "play": {"kind": "overloaded"}}
 
 
@@ -178,13 +182,18 @@ def test_a_message_that_fails_in_every_turn_is_a_dead_letter_in_the_end(make_wor
 
 @on_both
 def test_a_replayed_batch_pays_only_for_what_it_had_not(world, fill):
-    """Refused at the solutions, replayed by the flow's form: insights are not asked for again."""
+    """Refused at the solutions, replayed by the flow's form: insights are not asked for again.
+
+    What was finished stays byte for byte what it was and leaves so, though the model says something else by now.
+    """
     batch = fill.ready(world.ledger, TEXTS)
     world.offline.play([{"match": {"schema": "ActionPlan"}, "play": {"kind": "refusal"}}])
     assert world.run(lane).message == "1 DEAD"
+    finished = world.rows(INSIGHTS)
     dry = world.run(lambda: replay_dead_letters(return_state=True))
     assert (dry.name, dry.message) == ("Dry run", "1 dead letters would be replayed")
-    world.offline.play([])
+    slip = {"kind": "slip", "words": "Something else."}
+    world.offline.play([{"match": {"schema": "InsightReport"}, "play": slip}])
     done = world.run(lambda: replay_dead_letters(dry_run=False, tenant="acme", return_state=True))
     assert done.message == "1 of 1 dead letters replayed"
     again = world.run(lambda: replay_dead_letters(dry_run=False, return_state=True))
@@ -192,6 +201,10 @@ def test_a_replayed_batch_pays_only_for_what_it_had_not(world, fill):
     assert world.run(lane).message == "1 DONE"
     assert world.batch(batch).state is BatchState.DONE
     assert world.offline.counts["InsightReport"] == 1
+    assert world.rows(INSIGHTS) == finished
+    ((content, *_),) = finished
+    left = [orjson.loads(path.with_suffix(".json").read_bytes()) for path in world.deliverables()]
+    assert orjson.loads(content) in [one["content"] for one in left]
 
 
 def test_letters_are_exported_and_purged_by_forms(world, fill, tmp_path):
