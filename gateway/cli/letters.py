@@ -15,6 +15,7 @@ from gateway.cli.inspect import brief, local
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, err, out, print_json, print_pairs, print_table, printable, usd
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, list_letters, read_letter
+from ledger.engine import Ledger
 from tasks.dead_letters import chosen, export_letters, line_of
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
@@ -23,30 +24,39 @@ MANY: Final = 1_000
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class WrongAgeError(OperatorError):
-    """An age that nobody can read."""
+LONGEST: Final = timedelta(days=36_500)
+
+
+class WrongFilterError(OperatorError):
+    """A filter that nobody can read, or that two cannot be together."""
 
 
 def filtered(
     stage: str | None, error: str | None, tenant: str | None, older_than: str | None, newer_than: str | None
 ) -> LetterFilter:
-    """The filter that the options mean."""
+    """The filter that the options mean; WrongFilterError for an empty one, such as a variable that is not set."""
+    for option, value in (("--stage", stage), ("--error", error), ("--tenant", tenant)):
+        if value is not None and not value.strip():
+            raise WrongFilterError(f"{option} is empty: name what is meant, or leave it out for all")
     return chosen(
         stage=stage,
         error=error,
         tenant=tenant,
-        older_than=age(older_than) if older_than else None,
-        newer_than=age(newer_than) if newer_than else None,
+        older_than=None if older_than is None else age(older_than),
+        newer_than=None if newer_than is None else age(newer_than),
         now=utc_now(),
     )
 
 
 def age(text: str) -> timedelta:
-    """`90s`, `15m`, `6h` or `7d`; WrongAgeError for anything else."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
-    if found is None:
-        raise WrongAgeError(f"{text!r} is no age: give a whole number and a unit, as in 90s, 15m, 6h or 7d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    """`90s`, `15m`, `6h` or `7d`; WrongFilterError for anything else."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip(), re.ASCII)
+    given = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else None
+    if given is None or given > LONGEST:
+        raise WrongFilterError(
+            f"{text!r} is no age: give a whole number and a unit, as in 90s, 15m, 6h or 7d, at most 36500d"
+        )
+    return given
 
 
 def list_dead_letters(only: LetterFilter, *, as_json: bool) -> None:
@@ -126,10 +136,20 @@ def export_dead_letters(path: str, only: LetterFilter) -> None:
     """Write the letters to a file, or to standard output."""
     with ledger_of(load_settings()) as ledger:
         if path != "-":
-            count = export_letters(ledger, only, Path(path))
+            count = _exported(ledger, only, path)
             err.print(f"{count:,} dead letters written to {path}")
             return
         for letter_id in letter_ids(ledger, only):
             if (letter := read_letter(ledger, letter_id)) is not None:
                 sys.stdout.buffer.write(line_of(letter))
         sys.stdout.flush()
+
+
+def _exported(ledger: Ledger, only: LetterFilter, path: str) -> int:
+    """Write the file; NotFoundError where none can be."""
+    try:
+        return export_letters(ledger, only, Path(path))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
+        raise NotFoundError(
+            f"no file can be written at {path!r}: name one in a folder that can be had"
+        ) from error

@@ -7,7 +7,7 @@ from contracts.errors import OperatorError
 from gateway.cli.errors import NotFoundError
 from gateway.cli.interrupt import run_until_stopped
 from gateway.cli.ledger import ledger_of
-from gateway.cli.letters import print_letters
+from gateway.cli.letters import WrongFilterError, print_letters
 from gateway.cli.output import err, out, print_json
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, purge_letter, read_letter
 from ledger.engine import Ledger
@@ -28,12 +28,12 @@ def run_replay(
     """Replay the letters named, or those that fit and were not replayed before."""
     with ledger_of(load_settings()) as ledger:
         ids = _chosen(ledger, letters, replace(only, replayed=False))
-        if dry_run or not ids:
-            _say(
-                {"would_replay": list(ids)}, f"{len(ids):,} dead letters would be replayed.", as_json=as_json
-            )
+        if ids:
+            _show(ledger, ids, as_json=as_json)
+        if dry_run:
+            said = f"{len(ids):,} dead letters would be replayed."
+            _say({"would_replay": list(ids)}, said, as_json=as_json)
             return
-        _show(ledger, ids, as_json=as_json)
         confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
         done: dict[str, bool] = {}
         run_until_stopped(_replay(ledger, ids, per_minute, done))
@@ -63,8 +63,17 @@ def run_purge(letters: list[str], only: LetterFilter, *, yes: bool, as_json: boo
 
 
 def _chosen(ledger: Ledger, letters: list[str], only: LetterFilter) -> tuple[str, ...]:
-    """The full ids of the letters named, or of those that fit, oldest first."""
-    return tuple(_named(ledger, one).id for one in letters) if letters else letter_ids(ledger, only)
+    """The full ids of the letters named, or of those that fit, oldest first; what may not be replayed is left out."""
+    if not letters:
+        return letter_ids(ledger, only)
+    if replace(only, replayed=None) != LetterFilter():
+        raise WrongFilterError(
+            "name letters, or filter them by --stage, --error, --tenant and age, but not both"
+        )
+    named = [_named(ledger, one) for one in letters]
+    return tuple(
+        one.id for one in named if only.replayed is None or (one.replayed_at is not None) is only.replayed
+    )
 
 
 def _named(ledger: Ledger, letter: str) -> DeadLetter:

@@ -43,14 +43,16 @@ def run_resume(stage: str, tenant: str | None, *, as_json: bool) -> None:
         err.print(f"Still paused: {', '.join(left)}.")
 
 
-class UnknownStageError(OperatorError):
-    """There is nothing of that name to pause; the message lists what there is."""
+class UnknownSwitchError(OperatorError):
+    """There is nothing of that name to pause; the message says what there is."""
 
 
 def _switch(stage: str, tenant: str | None) -> Switch:
     if stage not in PAUSABLE:
-        raise UnknownStageError(f"no stage is called {stage!r}; there are {', '.join(sorted(PAUSABLE))}")
-    return Switch(stage, tenant)
+        raise UnknownSwitchError(f"no stage is called {stage!r}; there are {', '.join(sorted(PAUSABLE))}")
+    if tenant is not None and not tenant.strip():
+        raise UnknownSwitchError("--tenant is empty: name a tenant, or leave it out for all of them")
+    return Switch(stage, tenant and tenant.strip())
 
 
 def _still_in_the_way(ledger: Ledger, switch: Switch) -> list[str]:

@@ -17,6 +17,7 @@ from ledger.batches import read_batch
 from ledger.claims import claim
 from ledger.dead_letters import DeadLetter, list_letters
 from ledger.engine import close_ledger, open_ledger
+from ledger.pauses import read_pauses
 from ledger.transitions import Settlement, settle_batch
 from tests.commands import PENSTOCK
 
@@ -152,15 +153,47 @@ def test_letters_are_filtered_by_stage_error_tenant_and_age(bare, dead):
     assert "'soon' is no age" in bare.complaint("dlq", "list", "--older-than", "soon", code=2)
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("purge", "--older-than", "", "--yes"), "'' is no age"),
+        (("purge", "--newer-than", "999999d", "--yes"), "at most 36500d"),
+        (("purge", "--tenant", " ", "--yes"), "--tenant is empty"),
+        (("replay", "--stage", "", "--yes"), "--stage is empty"),
+        (("purge", "x-0", "--tenant", "bolt", "--yes"), "but not both"),
+        (("replay", "x-0", "--older-than", "1h", "--yes"), "but not both"),
+        (("export", "/proc/nowhere/letters.ndjson"), "no file can be written"),
+        (("export", "."), "no file can be written"),
+        (("export", ""), "no file can be written"),
+    ],
+)
+def test_a_filter_that_is_empty_or_means_two_things_is_refused_and_nothing_is_done(
+    bare, ledger, dead, command, told
+):
+    """A variable that is not set would purge everything else; the line says what to give."""
+    assert told in bare.complaint("dlq", *command, code=2)
+    assert len(list_letters(ledger)) == len(dead)
+
+
 def test_nothing_is_replayed_or_purged_unasked(bare, ledger, dead):
     """A dry run only shows; without --yes and without a person the command refuses; a no is a no."""
     assert set(bare.json("dlq", "replay", "--dry-run")["would_replay"]) == {one.id for one in dead}
+    shown = bare("dlq", "replay", "--dry-run", code=0).stdout
+    assert all(one.id[:12] in shown for one in dead)
     for command in ("replay", "purge"):
         refused = bare("dlq", command, code=2)
         assert "add --yes" in refused.stderr
     assert "Nothing was done." in typed(bare, "n\n", "dlq", "purge")
     assert len(list_letters(ledger)) == 3
     assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.DEAD}
+
+
+def test_a_pause_of_a_tenant_without_a_name_is_refused(bare, ledger):
+    """An empty variable neither stops everybody nor lets everybody go on."""
+    bare("pause", "insights", code=0)
+    for command in ("pause", "resume"):
+        assert "--tenant is empty" in bare.complaint(command, "insights", "--tenant", "", code=2)
+    assert [str(one.switch) for one in read_pauses(ledger)] == ["insights"]
 
 
 def test_replayed_letters_send_their_batches_back_once(bare, ledger, dead):
