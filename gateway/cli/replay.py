@@ -34,7 +34,8 @@ def run_replay(
             said = f"{len(ids):,} dead letters would be replayed."
             _say({"would_replay": list(ids)}, said, as_json=as_json)
             return
-        confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
+        if ids:
+            confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
         done: dict[str, bool] = {}
         run_until_stopped(_replay(ledger, ids, per_minute, done))
     went = sum(done.values())

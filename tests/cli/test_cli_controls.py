@@ -201,7 +201,7 @@ def test_replayed_letters_send_their_batches_back_once(bare, ledger, dead):
     replay = ("dlq", "replay", "--yes", "--rate", "60000")
     assert bare.json(*replay, "--tenant", "acme")["replayed"] == [dead[1].id, dead[0].id]
     assert bare.json(*replay)["replayed"] == [dead[2].id]
-    assert bare.json(*replay) == {"would_replay": []}
+    assert bare.json(*replay) == {"replayed": []}
     assert bare.json(*replay, dead[0].id[:6])["replayed"] == []
     assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.READY}
 
