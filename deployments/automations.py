@@ -39,6 +39,7 @@ ALERTS: Final = (
         "Penstock: outage",
         "penstock.dead_letters.outage",
         "500 dead letters within an hour: something is broken for everyone.",
+        quiet_for=timedelta(hours=1),
     ),
     Alert(
         "Penstock: model unreachable", "penstock.breaker.opened", "a model does not answer; its work is held."

@@ -11,9 +11,8 @@ from ledger.breakers import count_failure, count_success
 from ledger.call_rules import DEFAULT_RULES, CallRules, check_call
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError, UnknownCallError
-from ledger.outcome_tables import dead_letters
 from ledger.sql import insert_once, reading, writing
-from ledger.tables import SERIAL, batches, model_calls
+from ledger.tables import SERIAL, batch_history, batches, model_calls
 
 
 def begin_call(
@@ -143,8 +142,9 @@ def _count(
 
 def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
     """How many requests for the generation of an item have begun since its batch was last replayed, if it was."""
-    replayed = select(func.coalesce(func.max(type_coerce(dead_letters.c.replayed_at, SERIAL)), 0)).where(
-        dead_letters.c.batch_id == batch_id
+    # By the batch's own history: its letter may have been purged.
+    replayed = select(func.coalesce(func.max(type_coerce(batch_history.c.at, SERIAL)), 0)).where(
+        batch_history.c.batch_id == batch_id, batch_history.c.from_state == BatchState.DEAD.value
     )
     made = (
         select(func.count())

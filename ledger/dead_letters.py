@@ -80,7 +80,9 @@ def bury_within(connection: Connection, letter: DeadLetter) -> None:
     told = {"letter": letter.id, "stage": letter.stage, "tenant": letter.tenant, "error": letter.error}
     depth = connection.execute(_count(LetterFilter(replayed=False))).scalar_one()
     signal(connection, "dead_letter.buried", letter.id, told | {"depth": depth}, letter.at)
-    within = connection.execute(_count(LetterFilter(newer_than=letter.at - HOUR))).scalar_one()
+    # Back from the newest: clocks of several machines differ, and a window that jumped could miss the limit.
+    newest = connection.execute(select(func.max(dead_letters.c.at))).scalar_one()
+    within = connection.execute(_count(LetterFilter(newer_than=newest - HOUR))).scalar_one()
     if within == OUTAGE_AN_HOUR:
         signal(connection, "dead_letters.outage", "dead letters", {"within_an_hour": within}, letter.at)
 

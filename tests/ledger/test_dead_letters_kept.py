@@ -104,6 +104,17 @@ def test_every_letter_is_a_signal_and_five_hundred_in_an_hour_an_outage(ledger, 
     assert [one.payload for one in told if one.name == "dead_letters.outage"] == [{"within_an_hour": 500}]
 
 
+def test_an_outage_is_told_although_clocks_differ(ledger, letter, make):
+    """A letter of a machine whose clock is behind brings the count to the limit, and does not make it jump over."""
+    seconds = [7.2 * number for number in range(OUTAGE_AN_HOUR - 1)]
+    behind = 3599
+    seconds += [3608, 3608.1, behind, *(3609 + number / 10 for number in range(40))]
+    for number, second in enumerate(seconds):
+        bury(ledger, replace(letter, id=f"x-{number}", at=make.now + second * make.minute / 60))
+    told = [one.payload for one in take_signals(ledger, make.now, 1_000) if one.name == "dead_letters.outage"]
+    assert told == [{"within_an_hour": OUTAGE_AN_HOUR}]
+
+
 def test_an_outage_is_told_once_also_when_many_die_at_the_same_time(ledger, letter, make):
     """Sixteen threads bury around the limit at once: each letter is counted by the next, and nobody misses it."""
     few, at_once = 8, 16

@@ -5,14 +5,19 @@ from decimal import Decimal
 
 import pytest
 
+from contracts.batches import BatchState
 from contracts.calls import Purpose
 from ledger.claims import claim, release_leases
 from ledger.costs import costs, item_costs
+from ledger.dead_letters import LetterFilter, purge_letters
 from ledger.errors import LeaseLostError, UnknownCallError
+from ledger.replays import replay_letter
+from ledger.transitions import Settlement, settle_batch
 from ledger.work import (
     StageRun,
     begin_call,
     calls_in_doubt,
+    count_attempts,
     finish_stage,
     read_items,
     read_stages,
@@ -213,3 +218,18 @@ def test_costs_are_summed_per_origin_stage_purpose_and_model(ledger, make):
     ]
     assert item_costs(ledger, "b-1") == {"insights": Decimal("0.000000002")}
     assert item_costs(ledger, "none") == {}
+
+
+def test_a_replayed_batch_has_all_its_attempts_again_also_when_its_letter_is_purged(ledger, make):
+    """Attempts are counted from the replay on, and what tells of it is the batch's own history."""
+    work = make.claimed(ledger)
+    batch = work.batch.id
+    for number in range(1, 4):
+        begin_call(ledger, make.call(batch, number))
+        settle_call(ledger, f"call-{number}", make.failure(), make.now)
+    assert count_attempts(ledger, batch, "insights") == 3
+    letter = make.letter(batch)
+    settle_batch(ledger, batch, work.lease, Settlement(BatchState.DEAD, "no", letter=letter), make.now)
+    assert replay_letter(ledger, letter, make.now + make.minute)
+    assert purge_letters(ledger, LetterFilter(replayed=True)) == 1
+    assert count_attempts(ledger, batch, "insights") == 0
