@@ -6,13 +6,24 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from contracts.base import Contract
 
 EVENT_SCHEMA_VERSION: Final = "1"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+def _trimmed(name: str) -> str:
+    if not (trimmed := name.strip()):
+        raise ValueError("it is blank")
+    return trimmed
+
+
+# Blanks around them are no part of them: what an operator types and what a sender writes is the same one.
+Who = Annotated[Name, AfterValidator(_trimmed)]
+"""The name of a tenant or of a user."""
 
 
 class Priority(StrEnum):
@@ -63,8 +74,8 @@ class Event(Contract):
     source: Name
     type: Kind
     time: datetime | None = None
-    tenant: Name
-    user: Name | None = None
+    tenant: Who
+    user: Who | None = None
     priority: Priority
     feature: Name
     topic: Name

@@ -4,17 +4,14 @@ What stays is nobody's: that an event was there, with its kind, priority, size a
 judge scored. An erased event delivered again is a duplicate, so that it does not come back.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import orjson
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, select
 
 from contracts.batches import BatchState
-from contracts.events import Rejection
 from ledger.engine import Ledger
 from ledger.erased_content import (
     blank_batches,
@@ -27,13 +24,13 @@ from ledger.erased_content import (
     shrink_open_batches,
     topics_of,
 )
+from ledger.erased_rejections import delete_rejections
 from ledger.outcome_tables import dead_letters
 from ledger.sql import also_locked, among, is_sqlite, writing
 from ledger.tables import (
     batch_events,
     batches,
     events,
-    rejections,
 )
 
 _IN_HAND: Final = (BatchState.RUNNING.value, BatchState.SUBMITTED.value)
@@ -89,7 +86,7 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
     again = [batch for batch, state in free.items() if state not in {"DONE", "FAILED"}]
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
-        rejections=_delete_rejections(connection, tenant, names),
+        rejections=delete_rejections(connection, tenant, names),
         items=blank_items(connection, of_batches, again),
         calls=blank_calls(connection, of_batches),
         deliverables=delete_deliverables(connection, of_batches),
@@ -124,29 +121,6 @@ def _theirs(
     )
     free = {row.id: row.state for row in rows if row.state not in _IN_HAND}
     return [seq for seq in seqs if seq not in held_back], free, in_hand
-
-
-def _delete_rejections(connection: Connection, tenant: str, names: Sequence[str]) -> int:
-    """Messages that could not become events and name the person; of another tenant only where they say so."""
-    query = select(rejections.c.id, rejections.c.payload)
-    # The longest plain part of a name stands in a message however its other characters are written.
-    plain = [max(re.findall(r"[A-Za-z0-9]+", name), key=len, default="") for name in names]
-    if all(plain):
-        query = query.where(or_(*(rejections.c.payload.contains(part, autoescape=True) for part in plain)))
-    found = [row.id for row in connection.execute(query) if _is_theirs(row.payload, tenant, names)]
-    connection.execute(delete(rejections).where(among(connection, rejections.c.id, found)))
-    return len(found)
-
-
-def _is_theirs(payload: str, tenant: str, names: Sequence[str]) -> bool:
-    rejection = Rejection.model_validate_json(payload)
-    if rejection.tenant not in {None, tenant}:
-        return False
-    written = {spelling for name in names for spelling in (name, orjson.dumps(name).decode()[1:-1])}
-    return any(
-        re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{rejection.raw}\n{rejection.reason}")
-        for name in written
-    )
 
 
 def _empty_the_log(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from contracts.errors import OperatorError
-from contracts.events import Kind, Name, Priority
+from contracts.events import Kind, Name, Priority, Who
 
 Op = Literal["eq", "ne", "in", "lt", "le", "gt", "ge", "exists", "absent"]
 ROOTS: Final = ("source", "tenant", "user", "data")
@@ -90,7 +90,7 @@ class KindRules(_Declared):
 class Mapping(_Declared):
     """A valid mapping: every kind has its rules, every severity word (lower case) its priority."""
 
-    default_tenant: Name | None = None
+    default_tenant: Who | None = None
     fields: Fields
     severity_words: dict[str, Priority]
     kinds: dict[Kind, KindRules]

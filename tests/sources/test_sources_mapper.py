@@ -268,3 +268,12 @@ def test_any_object_becomes_an_event_or_a_rejection(mapper, record, value, begun
         assert Event.model_validate_json(outcome.payload).id == whole["id"]
     else:
         assert outcome.reason
+
+
+def test_blanks_around_a_tenant_or_user_are_no_part_of_their_names(mapper, record):
+    """What an operator types and what a sender writes is the same one; a name of blanks alone is refused."""
+    event = mapper.event(record(tenant=" acme\t", user="\u00a0ann "))
+    assert (event.tenant, event.user) == ("acme", "ann")
+    for field in ("tenant", "user"):
+        with pytest.raises(RecordError, match=f"{field}.*blank"):
+            mapper.event(record(**{field: " \t"}))
