@@ -15,10 +15,12 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
+from filelock import FileLock
 
 from contracts.errors import OperatorError
 from deployments.server_settings import client_environment, server_environment
@@ -51,7 +53,7 @@ def prefect_server(settings: Settings) -> Service:
     """The Prefect API: the one `PREFECT_API_URL` names, else ours, started if it does not answer."""
     if settings.prefect_api_url:
         return Service("prefect", settings.prefect_api_url, None)
-    return _running(settings, "prefect") or _started(
+    return _running(settings, "prefect") or _started_once(
         settings,
         "prefect",
         url=lambda port: f"http://127.0.0.1:{port}/api",
@@ -75,7 +77,7 @@ def offline_model(settings: Settings) -> Service | None:
     """The offline model server, or None where a provider is configured."""
     if not settings.is_offline:
         return None
-    return _running(settings, "offline-model") or _started(
+    return _running(settings, "offline-model") or _started_once(
         settings,
         "offline-model",
         url=lambda port: f"http://127.0.0.1:{port}",
@@ -142,6 +144,14 @@ def _listens(service: Service) -> bool:
     except psutil.NoSuchProcess:
         return False
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
+
+
+def _started_once(settings: Settings, name: str, **how: Any) -> Service:  # noqa: ANN401 - as `_started`
+    """The service, started by one process of the home; others that want it at the same moment find it then."""
+    lock = _note(settings, name).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        return _running(settings, name) or _started(settings, name, **how)
 
 
 def _started(

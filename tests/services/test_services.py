@@ -81,6 +81,21 @@ def test_an_operators_prefect_server_is_used_as_it_is(home):
     assert running_services(elsewhere) == ()
 
 
+def test_processes_that_want_a_service_at_once_start_one(home):
+    """Three of them get the same; nothing is left that nobody has a note of."""
+    code = (
+        "from tasks.settings import load_settings; from deployments.services import offline_model; "
+        "print(offline_model(load_settings()).pid)"
+    )
+    environment = os.environ | {"PENSTOCK_HOME": str(home.home)}
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(3)]
+    pids = {int(process.communicate()[0]) for process in started}
+    stopped = stop_services(home)
+    assert pids == {service.pid for service in stopped}
+    assert not any(map(psutil.pid_exists, pids))
+
+
 def test_the_offline_model_is_started_found_and_stopped(home):
     """It answers on loopback, is the same on a second call, and is gone after `stop_services`."""
     service = offline_model(home)
