@@ -80,7 +80,7 @@ def close_ledger(ledger: Ledger) -> None:
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise LedgerUnavailableError(_unusable("it cannot be read as one")) from error
     scheme = address.drivername.partition("+")[0]
     if scheme == "sqlite" and address.database and address.database != ":memory:":

@@ -34,7 +34,13 @@ def _address(url: str) -> str:
     return url
 
 
+def _secret_address(url: SecretStr) -> SecretStr:
+    _address(url.get_secret_value())
+    return url
+
+
 Address = Annotated[str, AfterValidator(_address)]
+SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 Delay = Annotated[float, Field(ge=0, le=3_600)]
 SolutionForm = Literal["document", "action_plan", "structured_report"]
 Audience = Literal["admin", "team_lead", "end_user"]
@@ -110,7 +116,7 @@ class SettingFields(BaseSettings):
 
     lake_every_s: float = Field(30, ge=0, le=DAY_S)
     delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
-    notify_url: SecretStr | None = None
+    notify_url: SecretAddress | None = None
 
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
 
@@ -137,6 +143,15 @@ class SettingFields(BaseSettings):
             raise ValueError(
                 f"PENSTOCK_SOLUTIONS_PER_WINDOW is {self.solutions_per_window}, but every batch makes {wanted} "
                 "solutions: raise it, or lower PENSTOCK_TOP_RECOMMENDATIONS or PENSTOCK_SOLUTION_FORMS"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_breaker_cools_down_no_longer_than_its_longest(self) -> Self:
+        if self.breaker_cool_down_s > self.breaker_longest_s:
+            raise ValueError(
+                f"PENSTOCK_BREAKER_COOL_DOWN_S is {self.breaker_cool_down_s:g}, more than "
+                f"PENSTOCK_BREAKER_LONGEST_S, {self.breaker_longest_s:g}: lower the one or raise the other"
             )
         return self
 

@@ -1,7 +1,12 @@
 """The settings in force, and what follows from them."""
 
+import json
+import os
+from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
@@ -9,10 +14,17 @@ from pydantic_settings import SettingsError as SourceError
 
 from ledger.breakers import BreakerRules
 from ledger.call_rules import CallRules, RetryBudget
+from tasks.batch_policy import BatchPolicy
 from tasks.diagnosis.redact import environment_secrets
 from tasks.setting_fields import SettingFields, SettingsError
 
 OFFLINE_MODEL = "offline-extractive"
+PREFIX: Final = "PENSTOCK_"
+NEAR: Final = 0.8
+"""How much of a name has to be that of a setting to be taken for a slip."""
+EXAMPLE: Final = '{"tenant": {"HIGH": {"threshold": 5}}}'
+WORDS: Final = {"bool_parsing": "Input should be 1 or 0"}
+"""Where pydantic's words do not say what is allowed."""
 
 
 class Settings(SettingFields):
@@ -105,19 +117,33 @@ class Settings(SettingFields):
 
 def load_settings() -> Settings:
     """The settings in force; `SettingsError` names the first wrong one and what it allows."""
+    _refuse_misspelt(os.environ)
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise SettingsError(
-            f"{_setting(first['loc'])}{first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        said = WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise SettingsError(f"{_setting(first['loc'])}{said}") from error
     except SourceError as error:
         # `error parsing value for field "batching" from source ...` is all it tells.
         name = str(error).split('"')[1]
+        usual = Settings.model_fields[name].default
+        example = EXAMPLE if isinstance(usual, BatchPolicy) else json.dumps(usual)
         raise SettingsError(
-            f"PENSTOCK_{name.upper()}: Input should be JSON, such as [1, 5, 25] ({error.__cause__})"
+            f"PENSTOCK_{name.upper()}: Input should be JSON, such as {example} ({error.__cause__})"
         ) from error
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """Refuse a name that is nearly a setting's: who asked for redaction must not find out later that there is none.
+
+    Others are let be: Kubernetes, for one, sets `PENSTOCK_PORT` where a service is called so.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in environ:
+        prefix, name = variable[: len(PREFIX)].upper(), variable[len(PREFIX) :].upper().partition("__")[0]
+        if prefix == PREFIX and name not in known and (near := get_close_matches(name, known, 1, NEAR)):
+            raise SettingsError(f"{variable} is no setting: did you mean {PREFIX}{near[0]}?")
 
 
 def _is_telling(secret: str) -> bool:
@@ -129,5 +155,7 @@ def _setting(location: tuple[int | str, ...]) -> str:
     """`PENSTOCK_BATCHING__MAX_EVENTS: `, as the operator writes it; empty for what concerns several settings."""
     if not location:
         return ""
-    name = "__".join(str(part) for part in location).upper()
-    return f"{name}: " if name.startswith(("ANTHROPIC_", "PREFECT_")) else f"PENSTOCK_{name}: "
+    name = "__".join(part for part in location if isinstance(part, str)).upper()
+    entry = "".join(f", entry {part + 1}" for part in location if isinstance(part, int))
+    prefix = "" if name.startswith(("ANTHROPIC_", "PREFECT_")) else PREFIX
+    return f"{prefix}{name}{entry}: "

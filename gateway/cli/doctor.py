@@ -10,6 +10,7 @@ from contracts.errors import OperatorError
 from deployments.services import Service, answers, running_services, ui_url, use_prefect
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import out, print_json, print_pairs, print_table
+from ledger.errors import NewerLedgerError
 from ledger.status import status
 from tasks.model.prices import load_prices
 from tasks.redaction.pseudonyms import KEY_FILE
@@ -77,6 +78,10 @@ def examine() -> list[Finding]:
 def _checked(check: str, look: Callable[[], str], to_do: str) -> Finding:
     try:
         return Finding(check, ok=True, seen=look())
+    except NewerLedgerError as error:
+        return Finding(
+            check, ok=False, seen=str(error), to_do="run the newer version, or name another database"
+        )
     except OperatorError as error:
         return Finding(check, ok=False, seen=str(error), to_do=to_do)
 

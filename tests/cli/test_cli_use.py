@@ -105,6 +105,8 @@ def test_a_newer_ledger_is_left_alone_with_exit_code_3(bare):
         database.execute("UPDATE alembic_version SET version_num = '9999_newer'")
     database.close()
     assert "newer" in bare.complaint("status", code=3)
+    (finding,) = [one for one in bare.json("doctor", code=1)["checks"] if one["check"] == "database"]
+    assert "run the newer version" in finding["to_do"]
 
 
 def test_a_database_out_of_reach_is_exit_code_3_before_anything_is_started(bare, closed_port):

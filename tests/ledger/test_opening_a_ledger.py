@@ -108,6 +108,7 @@ def test_a_ledger_at_the_head_is_opened_without_alembic(ledger_url):
         ("not an address", "sqlite:///path"),
         ("mysql://me:secret@host/x", "mysql://me@host/x"),
         ("sqlite://", "sqlite:///path"),
+        ("postgresql://me:secret@127.0.0.1:notaport/x", "it cannot be read as one"),
         ("postgresql://me:secret@127.0.0.1:1/x?connect_timeout=2", "me@127.0.0.1:1/x"),
         ("postgresql://me@/x?host=/nowhere&password=secret", "host=%2Fnowhere"),
     ],

@@ -89,6 +89,10 @@ def test_an_empty_variable_counts_as_none(monkeypatch):
 
 
 WRONG = [
+    ("PENSTOCK_REDACT", "maybe", "1 or 0"),
+    ("PENSTOCK_BATCHING", "zzz", '{"tenant": {"HIGH": {"threshold": 5}}}'),
+    ("PENSTOCK_RETRY_DELAYS_S", "zzz", "[1.0, 5.0, 25.0]"),
+    ("PENSTOCK_NOTIFY_URL", "nonsense", "https://host:port/path"),
     ("PENSTOCK_BATCHES_IN_FLIGHT", "0", "greater than or equal to 1"),
     ("PENSTOCK_MODEL_REQUESTS_IN_FLIGHT", "many", "valid integer"),
     ("PENSTOCK_MAX_OUTPUT_TOKENS", "12", "greater than or equal to 256"),
@@ -121,6 +125,32 @@ def test_every_wrong_value_names_its_setting_and_what_is_allowed(monkeypatch, na
     assert str(wrong.value).startswith(name)
     assert allowed in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+def test_a_name_that_is_nearly_a_settings_is_refused_and_others_are_let_be(monkeypatch):
+    """Who asked for redaction with a slip of the pen is told; what Kubernetes sets for a service is none of ours."""
+    monkeypatch.setenv("PENSTOCK_PORT", "tcp://10.0.0.1:80")
+    monkeypatch.setenv("PENSTOCK_SERVICE_HOST", "10.0.0.1")
+    load_settings()
+    monkeypatch.setenv("PENSTOCK_REDCAT", "1")
+    with pytest.raises(SettingsError, match=r"^PENSTOCK_REDCAT is no setting: did you mean PENSTOCK_REDACT"):
+        load_settings()
+
+
+def test_a_breaker_cools_down_no_longer_than_its_longest(monkeypatch):
+    """Or the longest would win without a word."""
+    monkeypatch.setenv("PENSTOCK_BREAKER_COOL_DOWN_S", "1000")
+    with pytest.raises(
+        SettingsError, match=r"^PENSTOCK_BREAKER_COOL_DOWN_S is 1000, more than PENSTOCK_BREAKER_LONGEST_S"
+    ):
+        load_settings()
+
+
+def test_an_entry_of_a_list_is_named_as_one(monkeypatch):
+    """By the name of its setting, which is what there is to correct."""
+    monkeypatch.setenv("PENSTOCK_RETRY_DELAYS_S", "[1, -1]")
+    with pytest.raises(SettingsError, match=r"^PENSTOCK_RETRY_DELAYS_S, entry 2: "):
+        load_settings()
 
 
 def test_a_throttle_smaller_than_one_batch_is_refused(monkeypatch):
