@@ -35,7 +35,7 @@ def main() -> None:
     asked.add_argument("--write", action="store_true", help=f"write {REPORT.name}")
     given = asked.parse_args()
     # The offline model's server complains of each answer that it is told to cut.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno > logging.ERROR)
     console = Console(width=100)
     started, all_found, lost = time.monotonic(), [], []
     for found in rehearsed(range(given.first, given.first + given.seeds), given.at_once):
@@ -82,7 +82,7 @@ def line(found: Findings) -> str:
     """A seed in a line."""
     wrong = f"  WRONG: {'; '.join(found.violations)}" if found.violations else ""
     kills = ", ".join(f"{count} {point}" for point, count in Counter(found.kills).items())
-    calls = f"{found.calls:>3} calls, {sum(found.repeated.values())} again"
+    calls = f"{found.calls.calls:>3} calls, {sum(found.calls.again.values())} again"
     return f"seed {found.seed:>3} {found.database:<10} {calls}; {kills}{wrong}"
 
 

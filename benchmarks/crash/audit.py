@@ -1,16 +1,15 @@
 """The audit of a seed: what the ledger says against what the model's server saw and what arrived as files."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
-from math import inf
 from pathlib import Path
 from typing import Any
 
+from benchmarks.crash.calls import Accounts, accounts_of
 from benchmarks.crash.plan import BROKEN, EVENTS
-from benchmarks.crash.world import DURING_INTAKE, IN_FLIGHT, World
+from benchmarks.crash.world import World
 from ledger.engine import Ledger, close_ledger, open_ledger
 from ledger.sql import reading
 from tasks.delivery import deliverable_id
@@ -27,11 +26,6 @@ ORDER BY started_at, id"""
 PASSED = "SELECT batch_id, item FROM items WHERE verdict = 'passed'"
 HOMELESS = "SELECT count(*) FROM events WHERE seq NOT IN (SELECT event_seq FROM batch_events)"
 REJECTED = "SELECT count(DISTINCT payload) FROM rejections"
-WHY = {
-    "STARTED": "was on the wire at a kill",
-    "FAILED": "failed by a fault",
-    "SUCCEEDED": "was on the wire when the lease of a worker that stood still ran out",
-}
 TWICE = """
 SELECT count(*) FROM (
     SELECT be.event_seq, b.scope, b.level FROM batch_events be JOIN batches b ON b.id = be.batch_id
@@ -49,11 +43,8 @@ class Findings:
     faults: dict[str, int]
     events: int
     batches: dict[str, int]
-    calls: int
+    calls: Accounts
     requests: int
-    in_doubt: int
-    repeated: dict[str, int]
-    paid_twice: int
     deliveries: int
     sent_again: int
     arrived_twice: int
@@ -75,15 +66,13 @@ def audited(world: World) -> Findings:
 
 
 def _compared(world: World, ledger: Ledger) -> Findings:
-    calls = [dict(row._mapping) for row in _rows(ledger, CALLS)]  # noqa: SLF001 - SQLAlchemy's public name for it
-    repeated, paid_twice = _repeated(calls)
-    in_doubt = sum(call["state"] == "STARTED" for call in calls)
-    may_be_in_doubt = IN_FLIGHT * sum(kill != DURING_INTAKE for kill in world.kills)
+    rows = _rows(ledger, CALLS)
     seen = [
         request.headers.get("x-penstock-call", "")
         for request in world.model.asked
         if request.method == "POST"
     ]
+    calls = accounts_of(rows, seen, world.deaths)
     outbox = [tuple(row) for row in _rows(ledger, "SELECT idempotency_key, state, attempts FROM outbox")]
     arrived = Counter(_arrivals(world.home / "deliverables"))
     arrived_twice = sum(times - 1 for times in arrived.values())
@@ -97,12 +86,11 @@ def _compared(world: World, ledger: Ledger) -> Findings:
             "an event is twice in batches of one scope and level": _one(ledger, TWICE) > 0,
         },
         PAID_ONCE: {
-            "a request was sent that is not in the ledger": bool(set(seen) - {call["id"] for call in calls}),
+            "a request was sent that is not in the ledger": bool(set(seen) - {row.id for row in rows}),
             "a request was sent twice under one id": max(Counter(seen).values(), default=0) > 1,
-            f"{paid_twice} answers that were kept were asked for again": paid_twice > 0,
-            f"{in_doubt} calls have no end, and at most {may_be_in_doubt} can have been on the wire at a kill": (
-                in_doubt > may_be_in_doubt
-            ),
+            f"{calls.paid_twice} answers that were kept were asked for again": calls.paid_twice > 0,
+            f"{calls.unexplained} calls have no end, and no kill explains it": calls.unexplained > 0,
+            f"{calls.unseen} calls have an answer that the model's server never gave": calls.unseen > 0,
         },
         DELIVERED_ONCE: {
             "a message was not published": any(state != "PUBLISHED" for _, state, _ in outbox),
@@ -116,15 +104,12 @@ def _compared(world: World, ledger: Ledger) -> Findings:
     return Findings(
         seed=world.plan.seed,
         database=world.plan.database,
-        kills=tuple(world.kills),
+        kills=tuple(death.point for death in world.deaths),
         faults=dict(world.model.faults),
         events=events,
         batches=dict(states),
-        calls=len(calls),
+        calls=calls,
         requests=len(seen),
-        in_doubt=in_doubt,
-        repeated=repeated,
-        paid_twice=paid_twice,
         deliveries=len(outbox),
         sent_again=sum(attempts - 1 for _, _, attempts in outbox),
         arrived_twice=arrived_twice,
@@ -134,22 +119,6 @@ def _compared(world: World, ledger: Ledger) -> Findings:
             if (found := tuple(what for what, is_so in asked.items() if is_so))
         },
     )
-
-
-def _repeated(calls: Iterable[dict[str, Any]]) -> tuple[dict[str, int], int]:
-    """Why requests were sent again, by what became of the one before; and how many were though an answer was kept."""
-    groups = defaultdict(list)
-    for call in calls:
-        groups[call["batch_id"], call["item"], call["purpose"], call["request_hash"]].append(call)
-    why: Counter[str] = Counter()
-    paid_twice = 0
-    for asked in groups.values():
-        answered_at = [call["finished_at"] for call in asked if call["state"] == "SUCCEEDED"]
-        for before, again in pairwise(asked):
-            is_kept = min(answered_at, default=inf) <= again["started_at"]
-            paid_twice += is_kept
-            why[WHY[before["state"]]] += not is_kept
-    return dict(+why), paid_twice
 
 
 def _arrivals(folder: Path) -> Iterable[str]:

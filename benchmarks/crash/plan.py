@@ -88,19 +88,20 @@ TEXTS: Final = (
 
 
 def _plays(chance: random.Random) -> list[dict[str, Any]]:
-    """Faults at random requests: storms, hangs, cut and broken answers, refusals to answer well."""
+    """Faults at random requests: storms, hangs, one kind longer than a worker waits, cut and broken answers."""
     kinds: list[dict[str, Any]] = [
         {"kind": "rate_limit", "retry_after": 0.05},
         {"kind": "overloaded"},
         {"kind": "error", "status": 500},
         {"kind": "hang", "seconds": 0.3},
+        {"kind": "hang", "seconds": 8},
         {"kind": "disconnect"},
         {"kind": "latency", "seconds": 0.4},
         {"kind": "truncate"},
         {"kind": "malformed"},
         {"kind": "nonsense"},
     ]
-    weights = [6, 6, 4, 3, 4, 8, 1, 1, 1]
+    weights = [6, 6, 4, 3, 1, 4, 8, 1, 1, 1]
     picks = chance.choices(kinds, weights, k=14)
     faults = [{"match": {"nth": chance.randint(1, 80)}, "play": play} for play in picks]
     storm = {"match": {}, "play": {"kind": "overloaded"}, "times": chance.randint(3, 12)}

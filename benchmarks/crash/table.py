@@ -16,11 +16,11 @@ def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, p
     """`docs/reliability.md`."""
     kills = Counter(kill for one in found for kill in one.kills)
     faults: Counter[str] = Counter()
-    repeated: Counter[str] = Counter()
+    again: Counter[str] = Counter()
     batches: Counter[str] = Counter()
     for one in found:
         faults.update(one.faults)
-        repeated.update(one.repeated)
+        again.update(one.calls.again)
         batches.update(one.batches)
     wrong = [f"seed {one.seed}: {what}" for one in found for what in one.violations] + list(lost)
     rows = {
@@ -37,12 +37,14 @@ def reliability(found: Sequence[Findings], lost: Sequence[str], wall_s: float, p
         "- and lines that are none": f"{BROKEN * len(found):,}",
         "events accounted for": f"{sum(one.events for one in found):,}, each in its batches once",
         "batches": ", ".join(f"{count:,} {state}" for state, count in sorted(batches.items())),
-        "model calls on record": f"{sum(one.calls for one in found):,}",
+        "model calls on record": f"{sum(one.calls.calls for one in found):,}",
         "requests that the model's server saw": f"{sum(one.requests for one in found):,}",
-        "requests sent again": f"{repeated.total():,}",
-        **{f"- the one before {why}": f"{count:,}" for why, count in repeated.items()},
-        "calls on record without an end: on the wire at a kill": f"{sum(one.in_doubt for one in found):,}",
-        "answers kept and asked for again": f"{sum(one.paid_twice for one in found):,}",
+        "calls on record without an end, on the wire at a kill": f"{sum(one.calls.on_the_wire for one in found):,}",
+        "calls on record without an end that never left": f"{sum(one.calls.never_left for one in found):,}",
+        "calls without an end that no kill explains": f"{sum(one.calls.unexplained for one in found):,}",
+        "calls made again": f"{again.total():,}",
+        **{f"- the one before {why}": f"{count:,}" for why, count in again.items()},
+        "answers kept and asked for again": f"{sum(one.calls.paid_twice for one in found):,}",
         "deliveries": f"{sum(one.deliveries for one in found):,}",
         "- published more than once, under the same key": f"{sum(one.sent_again for one in found):,}",
         "- twice for a receiver that honours keys": f"{sum(one.arrived_twice for one in found):,}",

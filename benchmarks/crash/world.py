@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.crash.plan import Kill, Plan
 from benchmarks.crash.worker import PRELOAD, work
@@ -28,6 +29,7 @@ PATIENCE_S: Final = 600
 LOOK_S: Final = 0.1
 IN_FLIGHT: Final = 4
 """Model calls a worker makes at once: so many may be on the wire when it dies."""
+REQUEST_TIMEOUT_S: Final = 5
 DURING_INTAKE: Final = "during intake"
 OUTAGE_S: Final = 1.0
 
@@ -41,6 +43,13 @@ CHILDREN: Final = threading.Lock()
 """A start looks after all children of the process, and an exit code can be read once: one thread at a time."""
 MODEL_AWAY: Final = 3
 """The exit code of a worker that would not start while the model was away; it is started again."""
+
+
+class Death(NamedTuple):
+    """Where a process was killed, and when that was seen."""
+
+    point: str
+    at: datetime
 
 
 class NotFinishedError(Exception):
@@ -92,7 +101,7 @@ class World:
     database_url: str
     prefect_url: str
     model: Model
-    kills: list[str] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
 
     def environment(self, model_url: str) -> dict[str, str]:
         """What `penstock` sees: everything close together, so that a seed takes seconds."""
@@ -112,7 +121,7 @@ class World:
             # The lake is made of the ledger; here it would take longer than the work.
             "PENSTOCK_LAKE_EVERY_S": "3600",
             "PENSTOCK_RETRY_DELAYS_S": "[0.05, 0.1, 0.2]",
-            "PENSTOCK_REQUEST_TIMEOUT_S": "5",
+            "PENSTOCK_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
             "PENSTOCK_RETRY_WINDOW_S": "2",
             "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
@@ -147,7 +156,7 @@ def _ingest(world: World, environment: dict[str, str]) -> None:
         time.sleep(world.plan.kills[0].after_s)
         first.kill()
         if first.wait() == -signal.SIGKILL:
-            world.kills.append(DURING_INTAKE)
+            world.deaths.append(Death(DURING_INTAKE, datetime.now(UTC)))
     done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
     (world.home / "intake.json").write_text(done.stdout)
 
@@ -196,7 +205,7 @@ def _lives_on(one: tuple[BaseProcess, Kill | None, float], world: World) -> bool
         if process.is_alive():
             return True
     if process.exitcode == -signal.SIGKILL and kill is not None:
-        world.kills.append(kill.point)
+        world.deaths.append(Death(kill.point, datetime.now(UTC)))
     elif process.exitcode not in {0, MODEL_AWAY}:
         raise NotFinishedError(
             f"seed {world.plan.seed}: a worker ended with code {process.exitcode}; see {world.home}/worker.log"
