@@ -232,20 +232,16 @@ class Fill:
     def ready(self, ledger, texts, *, pipeline="insights", now=NOW, **fields) -> str:
         """The id of a READY batch of one event for each text."""
         events = self.events(texts, **fields)
-        first = events[0]
-        scope = Scope.TENANT if first.user is None else Scope.USER
-        plan = BatchPlan(
-            id=batch_id(scope, first.priority, [event.id.encode() for event in events]),
-            scope=scope,
-            tenant=first.tenant,
-            user=first.user,
-            level=first.priority,
-            pipeline=pipeline,
-            events=self.take_in(ledger, events, pipeline, now),
-            tokens=40 * len(events),
-        )
+        plan = _plan(events, self.take_in(ledger, events, pipeline, now), pipeline)
         assert create_batches(ledger, [plan], now) == 1
         return plan.id
+
+    def ready_each(self, ledger, texts, *, pipeline="insights", now=NOW, **fields) -> int:
+        """How many READY batches there are now, one for each text."""
+        events = self.events(texts, **fields)
+        numbers = self.take_in(ledger, events, pipeline, now)
+        plans = [_plan([one], (number,), pipeline) for one, number in zip(events, numbers, strict=True)]
+        return create_batches(ledger, plans, now)
 
     def claimed(self, ledger, texts, *, lease="lease-1", **batch) -> BatchWork:
         """A batch RUNNING under the lease for ten minutes."""
@@ -255,6 +251,22 @@ class Fill:
         )
         assert work is not None
         return work
+
+
+def _plan(events, numbers, pipeline) -> BatchPlan:
+    """The batch of these events of one tenant, which have these numbers in the ledger."""
+    first = events[0]
+    scope = Scope.TENANT if first.user is None else Scope.USER
+    return BatchPlan(
+        id=batch_id(scope, first.priority, [event.id.encode() for event in events]),
+        scope=scope,
+        tenant=first.tenant,
+        user=first.user,
+        level=first.priority,
+        pipeline=pipeline,
+        events=numbers,
+        tokens=40 * len(events),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,12 @@ def world_in(home: Path, url: str, clock: Any, **settings: Any) -> Iterator[Worl
             close_ledger(ledger)
 
 
+async def until(has_come: Callable[[], object]) -> None:
+    """Waits for what comes in another thread: a request, a row, an event."""
+    while not has_come():  # noqa: ASYNC110 - threads know no events of this loop
+        await asyncio.sleep(0.002)
+
+
 @pytest.fixture(scope="session")
 def run_async() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Runs a coroutine that speaks with Prefect."""

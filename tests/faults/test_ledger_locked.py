@@ -1,37 +1,18 @@
 """A ledger that somebody else keeps locked: ridden out for a minute, after that a clear error and nothing half done."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from ledger.claims import claim_next
 from ledger.engine import LOCK_PATIENCE_S, close_ledger, open_ledger
 from ledger.errors import LedgerFaultError
 from ledger.status import status
+from tests.faults.locks import OUTAGE_S, locked
 
 LEASE = {"lease_id": "lease-1", "owner": "worker"}
-OUTAGE_S = 30
-
-
-@contextmanager
-def locked(url) -> Iterator[None]:
-    """Somebody else, not of ours, has the write lock: a backup, a shell with an open transaction."""
-    stranger = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    with stranger.connect() as connection:
-        if stranger.dialect.name == "sqlite":
-            connection.connection.driver_connection.isolation_level = None
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.exec_driver_sql("LOCK TABLE events, batches, model_calls IN ACCESS EXCLUSIVE MODE")
-        try:
-            yield
-        finally:
-            connection.connection.driver_connection.rollback()
-    stranger.dispose()
 
 
 @pytest.fixture

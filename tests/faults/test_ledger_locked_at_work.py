@@ -11,6 +11,8 @@ from ledger.errors import LedgerFaultError
 from ledger.sql import writing
 from ledger.work import calls_in_doubt
 from tasks.model.paid import PaidCalls, RetryPolicy
+from tests.faults.locks import OUTAGE_S, locked
+from tests.worlds import on_both, until
 
 TEXTS = ["The phone rings out after five and nobody calls back, so we wait until Monday."]
 
@@ -18,6 +20,32 @@ TEXTS = ["The phone rings out after five and nobody calls back, so we wait until
 def lane():
     """The lane, ending as a state."""
     return process_ready_batches(return_state=True)
+
+
+async def until_a_plan_is_asked_for(world):
+    """The generation of solutions has begun."""
+    await until(lambda: "ActionPlan" in world.offline.counts)
+
+
+@on_both
+def test_a_lane_waits_out_a_lock_of_30_seconds(make_world, world_url, fill):
+    """Really 30, with an answer on its way: it is kept, the batch is DONE, and nothing was asked twice."""
+    world = make_world()
+    batch = fill.ready(world.ledger, TEXTS)
+    world.offline.play([{"match": {"schema": "ActionPlan"}, "play": {"kind": "latency", "seconds": 0.3}}])
+
+    async def locked_meanwhile():
+        running = asyncio.create_task(lane())
+        await until_a_plan_is_asked_for(world)
+        with locked(world_url):
+            await asyncio.sleep(OUTAGE_S)
+            assert not running.done()
+        return await running
+
+    assert world.run(locked_meanwhile).message == "1 DONE"
+    assert world.states(batch) == ["READY", "RUNNING", "DONE"]
+    assert world.rows("SELECT DISTINCT state FROM model_calls") == [("SUCCEEDED",)]
+    assert world.rows("SELECT count(*) FROM model_calls") == [(sum(world.offline.counts.values()),)]
 
 
 def test_a_lane_whose_ledger_stays_locked_ends_by_name_and_kills_no_batch(make_world, fill, clock):
@@ -30,8 +58,7 @@ def test_a_lane_whose_ledger_stays_locked_ends_by_name_and_kills_no_batch(make_w
 
     async def locked():
         running = asyncio.create_task(process_ready_batches())
-        while "ActionPlan" not in world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
-            await asyncio.sleep(0.01)
+        await until_a_plan_is_asked_for(world)
         with writing(world.ledger):
             await running
 

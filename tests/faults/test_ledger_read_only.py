@@ -10,6 +10,7 @@ from flows.forming import form_batches
 from flows.lane import process_ready_batches
 from ledger.errors import LedgerFaultError
 from ledger.work import calls_in_doubt
+from tests.worlds import until
 
 TEXTS = [
     "The phone rings out after five and nobody calls back, so we wait until Monday.",
@@ -74,8 +75,7 @@ def test_a_database_that_becomes_read_only_in_mid_work_ends_the_lane_and_kills_n
 
     async def failing():
         running = asyncio.create_task(process_ready_batches())
-        while "ActionPlan" not in world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
-            await asyncio.sleep(0.01)
+        await until(lambda: "ActionPlan" in world.offline.counts)
         await asyncio.to_thread(fail_over, copied_postgres)
         await running
 

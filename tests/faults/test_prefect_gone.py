@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
@@ -14,12 +15,16 @@ from deployments.server_settings import server_environment
 from deployments.services import answers
 
 TENANTS = 4
+GONE_S = 60
 AT_ONCE = {
     "PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD": "1",
     "PENSTOCK_BATCHES_IN_FLIGHT": "2",
     "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": "2",
 }
 SLOWLY = [{"match": {}, "play": {"kind": "latency", "seconds": 0.2}}]
+
+# A minute without the server, and a server that starts twice.
+pytestmark = pytest.mark.timeout(600)
 
 
 class Server:
@@ -70,7 +75,7 @@ def rows(cli, query):
 
 
 def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_of, offline, wait_until):
-    """Killed after the first verdicts, back with its database: all batches DONE, each answer paid for once, exit 0."""
+    """Killed after the first verdicts, back in a minute: all batches DONE, each answer paid for once, exit 0."""
     offline.play(SLOWLY)
     cli = cli.given(PREFECT_API_URL=server.url, **AT_ONCE)
     cli.json("ingest", "-", stdin="".join(lines_of(f"tenant-{number}", 1) for number in range(TENANTS)))
@@ -78,6 +83,9 @@ def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_o
     try:
         wait_until(lambda: offline.counts.get("JudgeReply", 0) >= 2, "batches are in work")
         server.kill()
+        # By the worker's own clock, and its clients': what they give up after, they give up here.
+        time.sleep(GONE_S)
+        assert up.poll() is None
         server.start()
         done = [("DONE", TENANTS)]
         wait_until(lambda: rows(cli, "SELECT state, count(*) FROM batches GROUP BY 1") == done, "all is done")

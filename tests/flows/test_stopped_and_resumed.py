@@ -25,7 +25,7 @@ from ledger.errors import LeaseLostError, LedgerFaultError
 from ledger.sql import writing
 from ledger.work import calls_in_doubt, read_items
 from tasks.runtime import current_runtime, runtime
-from tests.worlds import on_both
+from tests.worlds import on_both, until
 
 TEXTS = [
     "The phone rings out after five and nobody calls back, so we wait until Monday.",
@@ -180,8 +180,7 @@ def stopped_when(world, has_come):
 
     async def stopped():
         running = asyncio.create_task(lane())
-        while not has_come():  # noqa: ASYNC110 - it comes in another thread
-            await asyncio.sleep(0.002)
+        await until(has_come)
         running.cancel()
         await asyncio.wait([running])
 
@@ -270,8 +269,7 @@ def test_a_lost_lease_leaves_the_second_workers_result_alone(
     def sleeping_run():
         async def watched():
             running = asyncio.create_task(process_batch(batch, return_state=True))
-            while "JudgeReply" not in sleepy.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
-                await asyncio.sleep(0.001)
+            await until(lambda: "JudgeReply" in sleepy.offline.counts)
             sleepy.clock.is_due = True
             return await running
 
@@ -303,15 +301,14 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes(make_world, fill):
     work = fill.claimed(world.ledger, TEXTS)
     often = world.settings.model_copy(update={"lease_s": 0.03})
 
-    def until():
+    def leased_until():
         return world.rows("SELECT lease_until FROM batches")[0][0]
 
     async def held():
         async with runtime(often, clock=world.clock), kept_lease(work):
-            before = until()
+            before = leased_until()
             world.clock.advance(hours=1)
-            while until() == before:  # noqa: ASYNC110 - another thread writes it
-                await asyncio.sleep(0.01)
+            await until(lambda: leased_until() != before)
 
     asyncio.run(held())
     assert release_due(world.ledger, world.clock.now) == 0
@@ -387,8 +384,7 @@ def test_what_comes_while_a_lane_is_at_work_does_not_wait_for_its_end(make_world
 
     async def meanwhile():
         running = asyncio.create_task(process_ready_batches(return_state=True))
-        while not world.offline.counts:  # noqa: ASYNC110 - it arrives in another thread
-            await asyncio.sleep(0.01)
+        await until(lambda: world.offline.counts)
         threshold = world.settings.batching.of(Scope.TENANT).at(Priority.HIGH).threshold
         texts = [f"{TEXTS[0]} Ticket {number}." for number in range(threshold)]
         fill.take_in(world.ledger, fill.events(texts, tenant="urgent-co"))

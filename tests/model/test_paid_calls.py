@@ -25,6 +25,7 @@ from ledger.work import calls_in_doubt
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question, RetryPolicy
 from tasks.model.prices import load_prices
+from tests.worlds import until
 
 WHO = Caller("b-1", "acme", "u-7", "support", "insights", "insights", "insights")
 
@@ -76,8 +77,7 @@ class Paying:
 async def under_way(calls, offline) -> asyncio.Task[PaidReply]:
     """A question that has reached the provider and waits for its answer."""
     asked = asyncio.create_task(calls.ask(WHO, question()))
-    while not offline.requests:  # noqa: ASYNC110 - the request arrives in another thread
-        await asyncio.sleep(0.01)
+    await until(lambda: offline.requests)
     return asked
 
 

@@ -30,6 +30,7 @@ from tasks.prompts import Prompt
 from tasks.stages import insights
 from tasks.stages.base import Item, ItemSpec, StageOptions
 from tasks.stages.context import validated_context
+from tests.worlds import until
 
 OPTIONS = StageOptions(1, ("document",), ("admin",))
 TEXTS = [
@@ -182,8 +183,7 @@ def test_a_draft_outlives_the_worker_that_made_it(bench, offline):
 
     async def killed():
         making = asyncio.create_task(bench._produce(bench.spec))
-        while offline.counts.get("JudgeReply") is None:  # noqa: ASYNC110 - it arrives in another thread
-            await asyncio.sleep(0.01)
+        await until(lambda: "JudgeReply" in offline.counts)
         making.cancel()
         await asyncio.wait([making])
 
