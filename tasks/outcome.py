@@ -38,6 +38,9 @@ class SolutionsExhaustedError(Exception):
 KNOWN: Final = (NothingToSayError, UnreadableBatchError)
 """What says itself why it is so: no model is asked."""
 
+LONGEST_HOLD: Final = timedelta(hours=1)
+MOST_DOUBLINGS: Final = 12
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -115,13 +118,19 @@ def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:
         case CallHeldError(hold=hold, resume_at=at):
             return _Stop(BatchState.HELD, resume_at=at, hold=hold)
         case JudgeOutageError():
-            return _Stop(BatchState.HELD, resume_after=settings.hold)
+            return _Stop(BatchState.HELD, resume_after=_longer_each_turn(settings.hold, attempts))
         case GenerationError() if error.may_pass and attempts < settings.message_attempts:
             return _Stop(BatchState.HELD, resume_after=settings.hold)
         case GateClosedError() | NothingToSayError():
             return _Stop(BatchState.FAILED)
         case _:
             return _Stop(BatchState.DEAD)
+
+
+def _longer_each_turn(hold: timedelta, turns: int) -> timedelta:
+    """Twice as long each time, an hour at most: a judge whose answers are never usable is paid for them."""
+    doublings = min(turns - 1, MOST_DOUBLINGS)
+    return max(hold, min(hold * (1 << doublings), LONGEST_HOLD))
 
 
 def _attempts(ledger: Ledger, work: BatchWork, error: Exception) -> int:

@@ -8,6 +8,7 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, print_json
 from ledger.engine import Ledger
 from ledger.pauses import ALL, Switch, pause, read_pauses, resume
+from ledger.tenants import tenant_names
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
 
@@ -18,6 +19,7 @@ def run_pause(stage: str, tenant: str | None, reason: str | None, *, as_json: bo
     why = reason or f"paused by {getpass.getuser()}"
     with ledger_of(load_settings()) as ledger:
         is_new = pause(ledger, switch, why, utc_now())
+        is_known = switch.tenant is None or switch.tenant in tenant_names(ledger)
     if as_json:
         print_json({"paused": str(switch), "new": is_new})
     elif is_new:
@@ -27,6 +29,8 @@ def run_pause(stage: str, tenant: str | None, reason: str | None, *, as_json: bo
         err.print(f"It goes on with `penstock resume {_arguments(switch)}`.")
     else:
         err.print(f"{_named(switch)} was paused before; nothing has changed.")
+    if not is_known and not as_json:
+        err.print(f"No event of {switch.tenant!r} has been batched so far: is it written as in the events?")
 
 
 def run_resume(stage: str, tenant: str | None, *, as_json: bool) -> None:

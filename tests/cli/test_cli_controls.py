@@ -188,6 +188,15 @@ def test_nothing_is_replayed_or_purged_unasked(bare, ledger, dead):
     assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.DEAD}
 
 
+def test_a_pause_of_a_tenant_nobody_has_heard_of_is_in_force_and_said_to_be_odd(bare, ledger, fill):
+    """It may come later; or it is spelt otherwise, which whoever is in a hurry has to hear at once."""
+    fill.ready(ledger, ["No line."], tenant="acme")
+    told = bare("pause", "insights", "--tenant", "Acme", code=0).stderr
+    assert "Insights for Acme is paused" in told
+    assert "No event of 'Acme' has been batched" in told
+    assert "No event" not in bare("pause", "insights", "--tenant", "acme", code=0).stderr
+
+
 def test_a_pause_of_a_tenant_without_a_name_is_refused(bare, ledger):
     """An empty variable neither stops everybody nor lets everybody go on."""
     bare("pause", "insights", code=0)

@@ -41,7 +41,7 @@ def lane():
 
 @on_both
 def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api):
-    """HELD until its time, called so in the UI; then by itself DONE, and only the judge was asked again."""
+    """HELD until its time, and the next time twice as long; then by itself DONE, only the judge was asked again."""
     batch = fill.ready(world.ledger, TEXTS)
     world.offline.play([{"match": JUDGE, "play": {"kind": "malformed"}}])
     state = world.run(lane)
@@ -56,21 +56,21 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
     assert "judged anew by itself" in batch_diagnosis(world.ledger, batch)["suggestedFix"]
     assert "The judge could not be had" in api.artifact(f"diagnosis-{batch}")
 
+    world.clock.advance(seconds=world.settings.hold_s)
+    assert world.run(form_batches, lane).message == "1 HELD"
+    assert world.batch(batch).resume_at == world.clock.now + timedelta(seconds=2 * world.settings.hold_s)
+
     world.offline.play([])
-    world.clock.advance(seconds=world.settings.hold_s - 1)
+    world.clock.advance(seconds=2 * world.settings.hold_s - 1)
     assert world.run(form_batches).released == 0
     world.clock.advance(seconds=1)
     assert world.run(form_batches, lane).is_completed()
-    assert world.states(batch)[2:] == [
-        BatchState.HELD,
-        BatchState.READY,
-        BatchState.RUNNING,
-        BatchState.DONE,
-    ]
+    held_again = [BatchState.HELD, BatchState.READY, BatchState.RUNNING]
+    assert world.states(batch)[2:] == [*held_again, *held_again, BatchState.DONE]
     assert batch_diagnosis(world.ledger, batch) is None
     generated = {name: count for name, count in world.offline.counts.items() if name != "JudgeReply"}
     assert set(generated.values()) == {1, 2}  # a notice is drafted and edited, all else is made once
-    assert world.offline.counts["JudgeReply"] == 1 + len(read_items(world.ledger, batch))
+    assert world.offline.counts["JudgeReply"] == 2 + len(read_items(world.ledger, batch))
 
 
 @on_both

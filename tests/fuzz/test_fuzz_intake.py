@@ -1,4 +1,4 @@
-"""The first door: 2,600 malformed records among good ones, as NDJSON, JSON, CSV and Parquet files."""
+"""The first door: 2,900 malformed records among good ones, as NDJSON, JSON, CSV and Parquet files."""
 
 import io
 import json
