@@ -102,6 +102,9 @@ class SettingFields(BaseSettings):
     batches_in_flight: int = Field(40, ge=1, le=1_000)
     lease_s: float = Field(120, ge=5, le=DAY_S)
     stop_s: float = Field(60, ge=0, le=DAY_S)
+    worker_flow_runs: int = Field(10, ge=1, le=1_000)
+    worker_runs: int = Field(2_000, ge=1, le=1_000_000)
+    worker_memory_mb: int = Field(2_000, ge=300, le=1_000_000)
     hold_s: float = Field(300, ge=1, le=30 * DAY_S)
 
     batching: BatchPolicy = BatchPolicy()
