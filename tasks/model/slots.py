@@ -1,0 +1,84 @@
+"""The requests in flight of this process: never more than are allowed at the moment, the urgent first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from heapq import heappop, heappush
+from itertools import count
+
+
+class Slots:
+    """As a semaphore whose size changes while it is in use; belongs to one event loop.
+
+    Fewer allowed takes nothing from those in flight: nobody begins until enough have ended.
+    """
+
+    def __init__(self, allowed: int) -> None:
+        self._allowed = allowed
+        self._in_flight = 0
+        self._arrivals = count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._watching: list[tuple[int, asyncio.Future[None]]] = []
+
+    @property
+    def allowed(self) -> int:
+        """How many may be in flight now."""
+        return self._allowed
+
+    @property
+    def in_flight(self) -> int:
+        """How many are."""
+        return self._in_flight
+
+    @property
+    def wanted(self) -> int:
+        """How many would be, if they were allowed: those in flight and those that wait."""
+        return self._in_flight + sum(not turn.done() for _, _, turn in self._waiting)
+
+    def allow(self, allowed: int) -> None:
+        """From now on so many; those that wait begin as far as there is room."""
+        self._allowed = allowed
+        self._go_on()
+
+    @asynccontextmanager
+    async def taken(self, rank: int = 0) -> AsyncIterator[None]:
+        """A slot for the time of the block. Of those that wait the highest rank is first, then who came first."""
+        await self._turn(rank)
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    async def at_most(self, in_flight: int) -> None:
+        """Wait until no more than so many are in flight; who takes slots away waits for this before others get them."""
+        while self._in_flight > in_flight:
+            there = asyncio.get_running_loop().create_future()
+            self._watching.append((in_flight, there))
+            await there
+
+    async def _turn(self, rank: int) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (-rank, next(self._arrivals), turn))
+        self._go_on()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # Given and cancelled in the same moment: others wait for it.
+            if turn.done() and not turn.cancelled():
+                self._give_back()
+            raise
+
+    def _give_back(self) -> None:
+        self._in_flight -= 1
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and self._in_flight < self._allowed:
+            _, _, turn = heappop(self._waiting)
+            if not turn.done():
+                self._in_flight += 1
+                turn.set_result(None)
+        for limit, there in self._watching:
+            if self._in_flight <= limit and not there.done():
+                there.set_result(None)
+        self._watching = [one for one in self._watching if not one[1].done()]
