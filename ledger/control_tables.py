@@ -49,3 +49,23 @@ signals: Final = Table(
     Column("taken_at", Moment),
     Index("ix_signals_new", "taken_at", "id"),
 )
+
+slot_wishes: Final = Table(
+    "slot_wishes",
+    metadata,
+    Column("limit_name", String, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("wanted", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+slot_leases: Final = Table(
+    "slot_leases",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("limit_name", String, nullable=False, index=True),
+    Column("owner", String, nullable=False),
+    Column("process", String, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+)
