@@ -1,10 +1,15 @@
 """The requests in flight of this process: never more than are allowed at the moment, the urgent first."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
+from typing import Final
+
+_REMEMBERED: Final = 200
 
 
 class Slots:
@@ -19,6 +24,7 @@ class Slots:
         self._arrivals = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._watching: list[tuple[int, asyncio.Future[None]]] = []
+        self._lasted: deque[float] = deque([0.0], maxlen=_REMEMBERED)
 
     @property
     def allowed(self) -> int:
@@ -35,6 +41,11 @@ class Slots:
         """How many would be, if they were allowed: those in flight and those that wait."""
         return self._in_flight + sum(not turn.done() for _, _, turn in self._waiting)
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest time that one of the last slots was taken."""
+        return timedelta(seconds=max(self._lasted))
+
     def allow(self, allowed: int) -> None:
         """From now on so many; those that wait begin as far as there is room."""
         self._allowed = allowed
@@ -44,9 +55,11 @@ class Slots:
     async def taken(self, rank: int = 0) -> AsyncIterator[None]:
         """A slot for the time of the block. Of those that wait the highest rank is first, then who came first."""
         await self._turn(rank)
+        began = asyncio.get_running_loop().time()
         try:
             yield
         finally:
+            self._lasted.append(asyncio.get_running_loop().time() - began)
             self._give_back()
 
     async def at_most(self, in_flight: int) -> None:
