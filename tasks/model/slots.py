@@ -12,6 +12,10 @@ from typing import Final
 _REMEMBERED: Final = 200
 
 
+class NoSlotsError(Exception):
+    """There are none for anybody for now; the message says why."""
+
+
 class Slots:
     """As a semaphore whose size changes while it is in use; belongs to one event loop.
 
@@ -23,7 +27,9 @@ class Slots:
         self._in_flight = 0
         self._arrivals = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._watching: list[tuple[int, asyncio.Future[None]]] = []
+        self._closed: str | None = None
+        self.short = asyncio.Event()
+        """Set by whoever has to wait; whoever provides slots clears it."""
         self._lasted: deque[float] = deque([0.0], maxlen=_REMEMBERED)
 
     @property
@@ -48,12 +54,24 @@ class Slots:
 
     def allow(self, allowed: int) -> None:
         """From now on so many; those that wait begin as far as there is room."""
-        self._allowed = allowed
+        self._allowed, self._closed = allowed, None
         self._go_on()
+
+    def close(self, why: str) -> None:
+        """None from now on: who waits, or comes, is told why and waits no longer."""
+        self._allowed, self._closed = 0, why
+        waiting, self._waiting = self._waiting, []
+        for _, _, turn in waiting:
+            if not turn.done():
+                turn.set_exception(NoSlotsError(why))
 
     @asynccontextmanager
     async def taken(self, rank: int = 0) -> AsyncIterator[None]:
-        """A slot for the time of the block. Of those that wait the highest rank is first, then who came first."""
+        """A slot for the time of the block. Of those that wait the highest rank is first, then who came first.
+
+        Raises:
+            NoSlotsError: slots are closed, or were while this one waited.
+        """
         await self._turn(rank)
         began = asyncio.get_running_loop().time()
         try:
@@ -62,22 +80,19 @@ class Slots:
             self._lasted.append(asyncio.get_running_loop().time() - began)
             self._give_back()
 
-    async def at_most(self, in_flight: int) -> None:
-        """Wait until no more than so many are in flight; who takes slots away waits for this before others get them."""
-        while self._in_flight > in_flight:
-            there = asyncio.get_running_loop().create_future()
-            self._watching.append((in_flight, there))
-            await there
-
     async def _turn(self, rank: int) -> None:
+        if self._closed is not None:
+            raise NoSlotsError(self._closed)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (-rank, next(self._arrivals), turn))
         self._go_on()
+        if not turn.done():
+            self.short.set()
         try:
             await turn
         except asyncio.CancelledError:
             # Given and cancelled in the same moment: others wait for it.
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._give_back()
             raise
 
@@ -91,7 +106,3 @@ class Slots:
             if not turn.done():
                 self._in_flight += 1
                 turn.set_result(None)
-        for limit, there in self._watching:
-            if self._in_flight <= limit and not there.done():
-                there.set_result(None)
-        self._watching = [one for one in self._watching if not one[1].done()]

@@ -92,25 +92,42 @@ def test_the_urgent_go_first_and_among_equals_who_came_first(ranks):
     assert begun == sorted(enumerate(ranks), key=lambda one: (-one[1], one[0]))
 
 
-def test_who_takes_slots_away_waits_until_they_are_free():
-    """`at_most` returns with the last request that was one too many, and not before."""
+def test_closed_slots_tell_those_that_wait_and_those_that_come_why_and_open_again():
+    """Nobody waits for what an operator has taken away; those in flight end as they would."""
 
     async def play():
-        slots = Slots(3)
+        slots = Slots(1)
         requests = Requests(slots)
         for _ in range(3):
             requests.take(0)
         await settled()
-        slots.allow(1)
-        waiting = asyncio.create_task(slots.at_most(1))
+        slots.close("the limit is gone")
+        requests.take(0)
         await settled()
-        requests.ends[0].set()
-        await settled()
-        assert not waiting.done()
-        requests.ends[2].set()
-        await settled()
-        assert waiting.done()
+        assert [str(task.exception()) for task in requests.tasks[1:]] == ["the limit is gone"] * 3
         assert slots.in_flight == 1
+        slots.allow(2)
+        requests.take(0)
+        await settled()
+        assert slots.in_flight == 2
+        await requests.close()
+        assert slots.in_flight == 0
+
+    asyncio.run(play())
+
+
+def test_who_provides_slots_hears_of_whoever_has_to_wait():
+    """And of nobody else."""
+
+    async def play():
+        slots = Slots(1)
+        requests = Requests(slots)
+        requests.take(0)
+        await settled()
+        assert not slots.short.is_set()
+        requests.take(0)
+        await settled()
+        assert slots.short.is_set()
         await requests.close()
 
     asyncio.run(play())
