@@ -20,7 +20,7 @@ from contracts.errors import OperatorError
 from contracts.events import Priority
 from ledger.batch_reads import batch_diagnosis, batch_event_ids, batch_history, read_batch
 from ledger.batches import create_batches
-from ledger.calls import begin_call, count_attempts, settle_call
+from ledger.calls import begin_call, count_attempts, count_unusable_verdicts, settle_call
 from ledger.claims import claim, release_leases
 from ledger.costs import item_costs
 from ledger.dead_letters import (
@@ -142,6 +142,7 @@ READS = {
     "read_stages": lambda own: read_stages(own.ledger, own.batch),
     "item_costs": lambda own: item_costs(own.ledger, own.batch),
     "count_attempts": lambda own: count_attempts(own.ledger, own.batch, "insights"),
+    "count_unusable_verdicts": lambda own: count_unusable_verdicts(own.ledger, own.batch, "insights"),
     "list_deliverables": lambda own: list_deliverables(own.ledger, own.done, 100),
     "read_deliverable": lambda own: read_deliverable(own.ledger, own.made.id),
     "list_letters": lambda own: list_letters(own.ledger, only=LetterFilter(tenant=own.tenant)),
