@@ -16,6 +16,7 @@ from sqlalchemy import MetaData, select
 
 import ledger as room
 from contracts.batches import BatchState
+from contracts.calls import Purpose
 from contracts.errors import OperatorError
 from contracts.events import Priority
 from ledger.batch_reads import batch_diagnosis, batch_event_ids, batch_history, read_batch
@@ -88,6 +89,10 @@ class Side:
             claim(self.ledger, batch, lease_id=self.lease, owner="w", now=self.now, lease_for=self.minutes)
         begin_call(self.ledger, self.call)
         settle_call(self.ledger, self.call.id, self.make.reply(text=self.words), self.now)
+        judged = {"id": f"verdict-{self.tenant}", "purpose": Purpose.JUDGE, "tenant": self.tenant}
+        begin_call(self.ledger, self.make.call(self.batch, **judged))
+        unusable = self.make.failure().model_copy(update={"kind": "invalid"})
+        settle_call(self.ledger, judged["id"], unusable, self.now)
         start_stage(self.ledger, self.batch, "insights", self.now)
         store_draft(self.ledger, self.batch, self.make.draft(content={"summary": self.words}), self.now)
         scores = [self.make.score(reason=self.words)]

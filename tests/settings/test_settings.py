@@ -1,4 +1,5 @@
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -127,13 +128,33 @@ def test_every_wrong_value_names_its_setting_and_what_is_allowed(monkeypatch, na
     assert "\n" not in str(wrong.value)
 
 
-def test_a_name_that_is_nearly_a_settings_is_refused_and_others_are_let_be(monkeypatch):
-    """Who asked for redaction with a slip of the pen is told; what Kubernetes sets for a service is none of ours."""
+def test_what_others_call_so_is_let_be(monkeypatch):
+    """What Kubernetes sets for services of such names is none of ours, nor what is empty, nor what is far off."""
     monkeypatch.setenv("PENSTOCK_PORT", "tcp://10.0.0.1:80")
     monkeypatch.setenv("PENSTOCK_SERVICE_HOST", "10.0.0.1")
+    for ours in ("DATABASE", "PREFECT_API", "JUDGE_MODEL"):
+        monkeypatch.setenv(f"PENSTOCK_{ours}_PORT", "tcp://10.0.0.1:80")
+        monkeypatch.setenv(f"PENSTOCK_{ours}_PORT_80_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("PENSTOCK_TEST_DATABASE_URL", "postgresql://elsewhere")
+    monkeypatch.setenv("PENSTOCK_REDCAT", "")
     load_settings()
-    monkeypatch.setenv("PENSTOCK_REDCAT", "1")
-    with pytest.raises(SettingsError, match=r"^PENSTOCK_REDCAT is no setting: did you mean PENSTOCK_REDACT"):
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("PENSTOCK_REDCAT", "did you mean PENSTOCK_REDACT?"),
+        ("PENSTOCK_HOLDS_S", "did you mean PENSTOCK_HOLD_S?"),
+        ("penstock_databse_url", "did you mean PENSTOCK_DATABASE_URL?"),
+        ("PENSTOCK_REDACT__MODEL", "did you mean PENSTOCK_REDACT_MODEL?"),
+        ("PENSTOCK_ANTHROPIC_API_KEY", "it is read from ANTHROPIC_API_KEY"),
+        ("PENSTOCK_PREFECT_API_URL", "it is read from PREFECT_API_URL"),
+    ],
+)
+def test_a_name_that_is_nearly_a_settings_is_refused(monkeypatch, variable, meant):
+    """With the name that was meant: a setting that is not read would be missed when it is too late."""
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsError, match=f"^{variable} is no setting: {re.escape(meant)}$"):
         load_settings()
 
 
