@@ -87,10 +87,10 @@ def export_letters(ledger: Ledger, only: LetterFilter, path: Path) -> int:
 
     The file is written beside its place and then put there: whole, or not at all.
     """
-    draft = path.with_name(f".{path.name}.part") if path.name else path
+    draft, opened = _opened(path)
     count = 0
     try:
-        with _opened(draft, path) as out:
+        with opened as out:
             for letter_id in letter_ids(ledger, only):
                 letter = read_letter(ledger, letter_id)
                 if letter is not None:
@@ -102,13 +102,14 @@ def export_letters(ledger: Ledger, only: LetterFilter, path: Path) -> int:
     return count
 
 
-def _opened(draft: Path, path: Path) -> BinaryIO:
-    """The draft of the file at `path`; UnwritablePathError where none can be. Of a full disk others tell."""
+def _opened(path: Path) -> tuple[Path, BinaryIO]:
+    """The draft of the file at `path`, open; UnwritablePathError where none can be. Of a full disk others tell."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
-        return draft.open("wb")
+        draft = path.with_name(f".{path.name}.part")
+        return draft, draft.open("wb")
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT, EROFS, EACCES, EPERM}:
             raise
