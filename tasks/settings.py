@@ -27,7 +27,10 @@ OF_A_SERVICE: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT)(_|$)")
 """What Kubernetes tells every container of a service (kubernetes.io, "Environment variables")."""
 BY_LEVELS: Final = "PENSTOCK_BATCHING"
 EXAMPLE: Final = '{"tenant": {"HIGH": {"threshold": 5}}}'
-WORDS: Final = {"bool_parsing": "Input should be 1 or 0"}
+WORDS: Final = {
+    "bool_parsing": "Input should be 1 or 0",
+    "extra_forbidden": f"there is no such setting (levels are written as in PENSTOCK_BATCHING='{EXAMPLE}')",
+}
 """Where pydantic's words do not say what is allowed."""
 
 
