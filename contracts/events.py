@@ -15,14 +15,17 @@ EVENT_SCHEMA_VERSION: Final = "1"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-def _trimmed(name: str) -> str:
+def who(name: str) -> str:
+    """The name of a tenant or of a user without blanks around it, ValueError where nothing else is there.
+
+    They are no part of it: what an operator types and what a sender writes is the same one.
+    """
     if not (trimmed := name.strip()):
         raise ValueError("it is blank")
     return trimmed
 
 
-# Blanks around them are no part of them: what an operator types and what a sender writes is the same one.
-Who = Annotated[Name, AfterValidator(_trimmed)]
+Who = Annotated[Name, AfterValidator(who)]
 """The name of a tenant or of a user."""
 
 

@@ -14,7 +14,7 @@ from ledger.dead_letters import LetterFilter, letter_ids, purge_letters
 from tasks.dead_letters import chosen, export_letters, replay_paced
 from tasks.runtime import Runtime, runtime
 
-Hours = Annotated[float, Field(ge=0)]
+Hours = Annotated[float, Field(ge=0, le=876_000)]
 Rate = Annotated[float, Field(gt=0, le=60_000)]
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, type_coerce, update
 
 from contracts.batches import BatchState
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
@@ -142,6 +142,16 @@ def _count(
 
 def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
     """How many requests for the generation of an item have begun since its batch was last replayed, if it was."""
+    return _count_calls(ledger, batch_id, item, model_calls.c.purpose == Purpose.GENERATE)
+
+
+def count_unusable_verdicts(ledger: Ledger, batch_id: str, item: str) -> int:
+    """How many verdicts on an item were paid for and could not be used, since its batch was last replayed."""
+    is_unusable = and_(model_calls.c.purpose == Purpose.JUDGE, model_calls.c.failure_kind == "invalid")
+    return _count_calls(ledger, batch_id, item, is_unusable)
+
+
+def _count_calls(ledger: Ledger, batch_id: str, item: str, kind: ColumnElement[bool]) -> int:
     # By the batch's own history: its letter may have been purged.
     replayed = select(func.coalesce(func.max(type_coerce(batch_history.c.at, SERIAL)), 0)).where(
         batch_history.c.batch_id == batch_id, batch_history.c.from_state == BatchState.DEAD.value
@@ -152,7 +162,7 @@ def count_attempts(ledger: Ledger, batch_id: str, item: str) -> int:
         .where(
             model_calls.c.batch_id == batch_id,
             model_calls.c.item == item,
-            model_calls.c.purpose == Purpose.GENERATE,
+            kind,
             type_coerce(model_calls.c.started_at, SERIAL) >= replayed.scalar_subquery(),
         )
     )

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
 
 from contracts.versions import CURRENT, upgraded
+from ledger.control_tables import mirrors
 from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
 from ledger.signals import signal
@@ -17,6 +18,7 @@ KIND: Final = "dead letter"
 HOUR: Final = timedelta(hours=1)
 OUTAGE_AN_HOUR: Final = 500
 """So many letters within an hour are not single faults any more."""
+OUTAGE: Final = "the outage that was told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,19 @@ def bury_within(connection: Connection, letter: DeadLetter) -> None:
     told = {"letter": letter.id, "stage": letter.stage, "tenant": letter.tenant, "error": letter.error}
     depth = connection.execute(_count(LetterFilter(replayed=False))).scalar_one()
     signal(connection, "dead_letter.buried", letter.id, told | {"depth": depth}, letter.at)
-    # Back from the newest: clocks of several machines differ, and a window that jumped could miss the limit.
-    newest = connection.execute(select(func.max(dead_letters.c.at))).scalar_one()
-    within = connection.execute(_count(LetterFilter(newer_than=newest - HOUR))).scalar_one()
-    if within == OUTAGE_AN_HOUR:
+    # To both sides: clocks of several machines differ, by an hour at most if they are to be believed.
+    near = LetterFilter(newer_than=letter.at - HOUR, older_than=letter.at + HOUR)
+    within = connection.execute(_count(near)).scalar_one()
+    if within >= OUTAGE_AN_HOUR and _is_news(connection, letter.at):
         signal(connection, "dead_letters.outage", "dead letters", {"within_an_hour": within}, letter.at)
+
+
+def _is_news(connection: Connection, now: datetime) -> bool:
+    """True where no outage was told within the hour; told by a clock that is far ahead does not count."""
+    insert_once(connection, mirrors, {"name": OUTAGE, "seen": []})
+    is_quiet = mirrors.c.held_until.between(now, now + 2 * HOUR)
+    told = update(mirrors).where(mirrors.c.name == OUTAGE, mirrors.c.held_until.is_(None) | ~is_quiet)
+    return bool(connection.execute(told.values(held_until=now + HOUR)).rowcount)
 
 
 def list_letters(ledger: Ledger, limit: int = 1_000, only: LetterFilter = EVERY) -> tuple[DeadLetter, ...]:

@@ -35,8 +35,10 @@ class Switch:
 
     @classmethod
     def parse(cls, text: str) -> "Switch":
-        """The switch that reads as `text`."""
-        stage, _, tenant = text.partition("@")
+        """The switch that reads as `text`; one of a tenant without a name is no switch, and its stage stays so."""
+        stage, at, tenant = text.partition("@")
+        if at and not tenant.strip():
+            return cls(text.strip())
         return cls(stage.strip(), tenant.strip() or None)
 
 

@@ -1,6 +1,12 @@
 """What a running batch writes down as it goes: calls, drafts, verdicts, stages. One short transaction each."""
 
-from ledger.calls import begin_call, calls_in_doubt, count_attempts, settle_call
+from ledger.calls import (
+    begin_call,
+    calls_in_doubt,
+    count_attempts,
+    count_unusable_verdicts,
+    settle_call,
+)
 from ledger.items import (
     Draft,
     ScoreRow,
@@ -23,6 +29,7 @@ __all__ = [
     "begin_call",
     "calls_in_doubt",
     "count_attempts",
+    "count_unusable_verdicts",
     "finish_stage",
     "read_items",
     "read_stages",

@@ -13,7 +13,7 @@ from ledger.dead_letters import DeadLetter
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError, UnreadableBatchError
 from ledger.transitions import Settlement, settle_batch
-from ledger.work import count_attempts, read_items
+from ledger.work import count_attempts, count_unusable_verdicts, read_items
 from tasks.diagnosing import diagnose_failure
 from tasks.diagnosis.describe import describe_failure
 from tasks.diagnosis.redact import redact
@@ -118,7 +118,7 @@ def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:
         case CallHeldError(hold=hold, resume_at=at):
             return _Stop(BatchState.HELD, resume_at=at, hold=hold)
         case JudgeOutageError():
-            return _Stop(BatchState.HELD, resume_after=_longer_each_turn(settings.hold, attempts))
+            return _Stop(BatchState.HELD, resume_after=_longer_each_time(settings.hold, attempts))
         case GenerationError() if error.may_pass and attempts < settings.message_attempts:
             return _Stop(BatchState.HELD, resume_after=settings.hold)
         case GateClosedError() | NothingToSayError():
@@ -127,16 +127,18 @@ def _meaning(error: Exception, attempts: int, settings: Settings) -> _Stop:
             return _Stop(BatchState.DEAD)
 
 
-def _longer_each_turn(hold: timedelta, turns: int) -> timedelta:
-    """Twice as long each time, an hour at most: a judge whose answers are never usable is paid for them."""
-    doublings = min(turns - 1, MOST_DOUBLINGS)
+def _longer_each_time(hold: timedelta, unusable: int) -> timedelta:
+    """Twice as long for each verdict that was paid for and unusable, an hour at most."""
+    doublings = min(unusable - 1, MOST_DOUBLINGS)
     return max(hold, min(hold * (1 << doublings), LONGEST_HOLD))
 
 
 def _attempts(ledger: Ledger, work: BatchWork, error: Exception) -> int:
-    """The requests for the item that could not be made; for any other error, how often the batch was run."""
+    """The requests for the item that came to nothing; for any other error, how often the batch was run."""
     if isinstance(error, GenerationError):
         return max(1, count_attempts(ledger, work.batch.id, error.item))
+    if isinstance(error, JudgeOutageError):
+        return max(1, count_unusable_verdicts(ledger, work.batch.id, error.item))
     return sum(move.to_state is BatchState.RUNNING for move in batch_history(ledger, work.batch.id))
 
 

@@ -28,10 +28,17 @@ SHORTEST_CANARY = 6
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+    if not _is_address(url):
         raise ValueError("Input should be an address such as https://host:port/path")
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False  # A port that is no number, or brackets without their fellows.
 
 
 def _secret_address(url: SecretStr) -> SecretStr:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -20,10 +21,16 @@ from tasks.setting_fields import SettingFields, SettingsError
 
 OFFLINE_MODEL = "offline-extractive"
 PREFIX: Final = "PENSTOCK_"
-NEAR: Final = 0.8
-"""How much of a name has to be that of a setting to be taken for a slip."""
+NEAR: Final = 0.9
+"""How much of a name has to be that of a setting to be taken for a slip: all but a letter or two."""
+OF_A_SERVICE: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT)(_|$)")
+"""What Kubernetes tells every container of a service (kubernetes.io, "Environment variables")."""
+BY_LEVELS: Final = "PENSTOCK_BATCHING"
 EXAMPLE: Final = '{"tenant": {"HIGH": {"threshold": 5}}}'
-WORDS: Final = {"bool_parsing": "Input should be 1 or 0"}
+WORDS: Final = {
+    "bool_parsing": "Input should be 1 or 0",
+    "extra_forbidden": f"there is no such setting (levels are written as in PENSTOCK_BATCHING='{EXAMPLE}')",
+}
 """Where pydantic's words do not say what is allowed."""
 
 
@@ -128,7 +135,7 @@ def load_settings() -> Settings:
         # `error parsing value for field "batching" from source ...` is all it tells.
         name = str(error).split('"')[1]
         usual = Settings.model_fields[name].default
-        example = EXAMPLE if isinstance(usual, BatchPolicy) else json.dumps(usual)
+        example = EXAMPLE if isinstance(usual, BatchPolicy) else json.dumps(usual or ["one", "two"])
         raise SettingsError(
             f"PENSTOCK_{name.upper()}: Input should be JSON, such as {example} ({error.__cause__})"
         ) from error
@@ -137,13 +144,26 @@ def load_settings() -> Settings:
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     """Refuse a name that is nearly a setting's: who asked for redaction must not find out later that there is none.
 
-    Others are let be: Kubernetes, for one, sets `PENSTOCK_PORT` where a service is called so.
+    Others are let be, and so is what Kubernetes sets for a service whose name begins with ours.
     """
-    known = [name.upper() for name in Settings.model_fields]
-    for variable in environ:
-        prefix, name = variable[: len(PREFIX)].upper(), variable[len(PREFIX) :].upper().partition("__")[0]
-        if prefix == PREFIX and name not in known and (near := get_close_matches(name, known, 1, NEAR)):
-            raise SettingsError(f"{variable} is no setting: did you mean {PREFIX}{near[0]}?")
+    known = {_variable(name) for name in Settings.model_fields}
+    for variable, value in environ.items():
+        whole = variable.upper()
+        name, *levels = whole.split("__")
+        if not value or not name.startswith(PREFIX) or OF_A_SERVICE.search(name):
+            continue
+        if name in known and levels and name != BY_LEVELS:
+            raise SettingsError(f"{variable} is no setting: did you mean {name}_{'_'.join(levels)}?")
+        if name.removeprefix(PREFIX) in known:
+            raise SettingsError(f"{variable} is no setting: it is read from {name.removeprefix(PREFIX)}")
+        if name not in known and (near := get_close_matches(name, known, 1, NEAR)):
+            raise SettingsError(f"{variable} is no setting: did you mean {near[0]}?")
+
+
+def _variable(name: str) -> str:
+    """The environment's variable that a setting is read from."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{name.upper()}"
 
 
 def _is_telling(secret: str) -> bool:

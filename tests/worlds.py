@@ -88,8 +88,10 @@ def world_in(home: Path, url: str, clock: Any, **settings: Any) -> Iterator[Worl
 
 
 async def until(has_come: Callable[[], object]) -> None:
-    """Waits for what comes in another thread: a request, a row, an event."""
-    while not has_come():  # noqa: ASYNC110 - threads know no events of this loop
+    """Waits for what comes in another thread: a request, a row, an event. Fails where it does not come."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not has_come():
+        assert time.monotonic() < deadline, "gave up waiting"
         await asyncio.sleep(0.002)
 
 

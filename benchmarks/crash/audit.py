@@ -23,6 +23,9 @@ GUARANTEES = (KEPT, PAID_ONCE, DELIVERED_ONCE, JUDGED)
 CALLS = """
 SELECT id, batch_id, item, purpose, request_hash, state, started_at, finished_at FROM model_calls
 ORDER BY started_at, id"""
+LAPSES = """
+SELECT batch_id, max(at) AS at FROM batch_history WHERE from_state = 'RUNNING' AND reason LIKE 'the lease of%%ran out'
+GROUP BY batch_id"""
 PASSED = "SELECT batch_id, item FROM items WHERE verdict = 'passed'"
 HOMELESS = "SELECT count(*) FROM events WHERE seq NOT IN (SELECT event_seq FROM batch_events)"
 REJECTED = "SELECT count(DISTINCT payload) FROM rejections"
@@ -72,7 +75,9 @@ def _compared(world: World, ledger: Ledger) -> Findings:
         for request in world.model.asked
         if request.method == "POST"
     ]
-    calls = accounts_of(rows, seen, world.deaths)
+    killed = (file.read_text().split() for file in world.killed if file.exists())
+    lapses = {row.batch_id: row.at for row in _rows(ledger, LAPSES)}
+    calls = accounts_of(rows, seen, killed, lapses)
     outbox = [tuple(row) for row in _rows(ledger, "SELECT idempotency_key, state, attempts FROM outbox")]
     arrived = Counter(_arrivals(world.home / "deliverables"))
     arrived_twice = sum(times - 1 for times in arrived.values())
@@ -89,7 +94,7 @@ def _compared(world: World, ledger: Ledger) -> Findings:
             "a request was sent that is not in the ledger": bool(set(seen) - {row.id for row in rows}),
             "a request was sent twice under one id": max(Counter(seen).values(), default=0) > 1,
             f"{calls.paid_twice} answers that were kept were asked for again": calls.paid_twice > 0,
-            f"{calls.unexplained} calls have no end, and no kill explains it": calls.unexplained > 0,
+            f"{calls.unexplained} calls without an end were no killed worker's": calls.unexplained > 0,
             f"{calls.unseen} calls have an answer that the model's server never gave": calls.unseen > 0,
         },
         DELIVERED_ONCE: {
@@ -104,7 +109,7 @@ def _compared(world: World, ledger: Ledger) -> Findings:
     return Findings(
         seed=world.plan.seed,
         database=world.plan.database,
-        kills=tuple(death.point for death in world.deaths),
+        kills=tuple(world.kills),
         faults=dict(world.model.faults),
         events=events,
         batches=dict(states),

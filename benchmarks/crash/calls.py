@@ -1,51 +1,60 @@
 """The calls of a seed: which were made again and why, and which have no end, by what the model's server saw."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from sqlalchemy import Row
 
-from benchmarks.crash.world import DURING_INTAKE, IN_FLIGHT, REQUEST_TIMEOUT_S, Death
-from ledger.columns import from_micros
-
-ON_THE_WIRE = "was on the wire at a kill"
+ON_THE_WIRE = "was on the wire, or answered and not yet written down, at a kill"
 NEVER_LEFT = "was on record at a kill and never left"
 FAILED = "failed by a fault"
 STOOD_STILL = "was on the wire when the lease of a worker that stood still ran out"
 
-NOTICED_S = 5.0
-"""How much later than it happened a death may be seen on a machine that is full."""
-WIRE = timedelta(seconds=REQUEST_TIMEOUT_S + NOTICED_S)
-
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What a seed's calls come to; `unexplained`, `unseen` and `paid_twice` are zero where nothing is wrong."""
+    """What a seed's calls come to; `unexplained`, `unseen` and `paid_twice` are zero where nothing is wrong.
+
+    Those without an end are `on_the_wire` or `never_left`; of both, `stood_still` were broken off with a lease that
+    ran out, and `most` is how many a single kill left.
+    """
 
     calls: int
     on_the_wire: int
     never_left: int
+    stood_still: int
+    most: int
     again: dict[str, int]
     paid_twice: int
     unexplained: int
     unseen: int
 
 
-def accounts_of(calls: Sequence[Row], seen: Iterable[str], deaths: Iterable[Death]) -> Accounts:
-    """Count the rows of `model_calls`, in the order in which they began; `seen` are the ids that reached the server."""
-    reached = frozenset(seen)
+def accounts_of(
+    calls: Sequence[Row], seen: Iterable[str], killed: Iterable[Iterable[str]], lapses: Mapping[str, int]
+) -> Accounts:
+    """Count the rows of `model_calls`, in the order in which they began.
+
+    `seen` are the ids that reached the model's server, `killed` those that each worker that was killed had begun,
+    `lapses` the last time that a batch's lease ran out, by the batch's id.
+    """
+    reached, theirs = frozenset(seen), [frozenset(begun) for begun in killed]
     open_calls = [call for call in calls if call.state == "STARTED"]
+    of_killed = set(chain.from_iterable(theirs))
+    living = [call for call in open_calls if call.id not in of_killed]
+    stood_still = [call for call in living if lapses.get(call.batch_id, 0) >= call.started_at]
     again, paid_twice = _made_again(calls, reached)
     return Accounts(
         calls=len(calls),
         on_the_wire=sum(call.id in reached for call in open_calls),
         never_left=sum(call.id not in reached for call in open_calls),
+        stood_still=len(stood_still),
+        most=max((sum(call.id in begun for call in open_calls) for begun in theirs), default=0),
         again=again,
         paid_twice=paid_twice,
-        unexplained=_unexplained(open_calls, deaths),
+        unexplained=len(living) - len(stood_still),
         unseen=sum(call.state == "SUCCEEDED" and call.id not in reached for call in calls),
     )
 
@@ -70,19 +79,3 @@ def _fate(call: Row, reached: frozenset[str]) -> str:
     if call.state == "STARTED":
         return ON_THE_WIRE if call.id in reached else NEVER_LEFT
     return {"FAILED": FAILED, "SUCCEEDED": STOOD_STILL}[call.state]
-
-
-def _unexplained(open_calls: Iterable[Row], deaths: Iterable[Death]) -> int:
-    """Calls without an end that no death explains: of those begun just before it, each explains `IN_FLIGHT`."""
-    room = [[death.at, IN_FLIGHT] for death in deaths if death.point != DURING_INTAKE]
-    room.sort()
-    unexplained = 0
-    for call in open_calls:
-        begun = from_micros(call.started_at)
-        # The earliest that fits: a later one may have to explain a later call.
-        death = next((one for one in room if one[1] and begun <= one[0] <= begun + WIRE), None)
-        if death is None:
-            unexplained += 1
-        else:
-            death[1] -= 1
-    return unexplained

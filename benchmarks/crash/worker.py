@@ -31,12 +31,13 @@ PRELOAD = (
 distinctive(["penstock"])  # reads its word list, here and not in every worker
 
 
-def work(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
-    """`penstock up` with this environment until it is killed or stopped."""
+def work(environment: Mapping[str, str], kill: Kill | None, log: Path, calls: Path) -> None:
+    """`penstock up` with this environment until it is killed or stopped; names its calls in the file `calls`."""
     os.environ.update(environment)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
+    name_calls(calls)
     if kill is not None:
         arm(kill)
     from gateway.cli.errors import explain
@@ -46,6 +47,20 @@ def work(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
         run_up(as_json=True)
     except OperatorError as error:
         explain(error)
+
+
+def name_calls(file: Path) -> None:
+    """Write each call's id down before it is on record: so it is known which worker made it."""
+    from tasks.model import paid
+
+    begin_call = paid.begin_call
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def named(ledger: Any, identity: Any, *given: Any) -> Any:
+        os.write(descriptor, f"{identity.id}\n".encode())
+        return begin_call(ledger, identity, *given)
+
+    paid.begin_call = named
 
 
 def arm(kill: Kill) -> None:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -45,11 +44,13 @@ MODEL_AWAY: Final = 3
 """The exit code of a worker that would not start while the model was away; it is started again."""
 
 
-class Death(NamedTuple):
-    """Where a process was killed, and when that was seen."""
+class Life(NamedTuple):
+    """A worker's, from its start to its kill; `calls` is the file in which it names each call before its record."""
 
-    point: str
-    at: datetime
+    process: BaseProcess
+    kill: Kill | None
+    since: float
+    calls: Path
 
 
 class NotFinishedError(Exception):
@@ -80,12 +81,15 @@ class Model:
             serving.join()
 
     def _live(self, port: int, over: threading.Event) -> None:
-        """Until its outage, then refuse connections for a second, then to the end."""
+        """Until its outage, some time after it was first asked; refuse connections for a second; then to the end."""
         for lasts in (self.plan.outage_after_s, None):
             with serve_offline(self.plan.plays, port) as handle:
+                while lasts is not None and not handle.requests and not over.wait(LOOK_S):
+                    pass
                 over.wait(lasts)
-                self.asked += handle.requests
-                self.faults.update(handle.stats["played"])
+            # What was on its way when the server was told to stop has been answered only now.
+            self.asked += handle.requests
+            self.faults.update(handle.stats["played"])
             if lasts is None or over.is_set():
                 return
             self.faults["refused connections, for a second"] += 1
@@ -101,7 +105,9 @@ class World:
     database_url: str
     prefect_url: str
     model: Model
-    deaths: list[Death] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
+    killed: list[Path] = field(default_factory=list)
+    """The calls of each worker that was killed."""
 
     def environment(self, model_url: str) -> dict[str, str]:
         """What `penstock` sees: everything close together, so that a seed takes seconds."""
@@ -156,7 +162,7 @@ def _ingest(world: World, environment: dict[str, str]) -> None:
         time.sleep(world.plan.kills[0].after_s)
         first.kill()
         if first.wait() == -signal.SIGKILL:
-            world.deaths.append(Death(DURING_INTAKE, datetime.now(UTC)))
+            world.kills.append(DURING_INTAKE)
     done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
     (world.home / "intake.json").write_text(done.stdout)
 
@@ -164,7 +170,8 @@ def _ingest(world: World, environment: dict[str, str]) -> None:
 def _work_off(world: World, environment: dict[str, str], ledger: Ledger) -> None:
     """Workers, one life after another, until nothing is left to do."""
     lives = [*world.plan.kills]
-    running: list[tuple[BaseProcess, Kill | None, float]] = []
+    running: list[Life] = []
+    lived = 0
     deadline = time.monotonic() + PATIENCE_S
     try:
         while not is_done(ledger):
@@ -172,31 +179,32 @@ def _work_off(world: World, environment: dict[str, str], ledger: Ledger) -> None
                 raise NotFinishedError(f"seed {world.plan.seed}: {standing(ledger)}; logs in {world.home}")
             running = [one for one in running if _lives_on(one, world)]
             while len(running) < WORKERS:
-                kill = lives.pop(0) if lives else None
-                running.append((_started(world, environment, kill), kill, time.monotonic()))
+                lived += 1
+                calls = world.home / f"calls-{lived}.txt"
+                running.append(_begun(world, environment, lives.pop(0) if lives else None, calls))
             time.sleep(LOOK_S)
     finally:
-        for process, _, _ in running:
-            process.terminate()
-        for process, _, _ in running:
-            process.join(20)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        for life in running:
+            life.process.terminate()
+        for life in running:
+            life.process.join(20)
+            if life.process.is_alive():
+                life.process.kill()
+                life.process.join()
 
 
-def _started(world: World, environment: dict[str, str], kill: Kill | None) -> BaseProcess:
+def _begun(world: World, environment: dict[str, str], kill: Kill | None, calls: Path) -> Life:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
-    process = context.Process(target=work, args=(environment, kill, world.home / "worker.log"))
+    process = context.Process(target=work, args=(environment, kill, world.home / "worker.log", calls))
     with CHILDREN:
         process.start()
-    return process
+    return Life(process, kill, time.monotonic(), calls)
 
 
-def _lives_on(one: tuple[BaseProcess, Kill | None, float], world: World) -> bool:
+def _lives_on(life: Life, world: World) -> bool:
     """False for a worker that has died, by itself or now by us."""
-    process, kill, since = one
+    process, kill, since, _ = life
     from_outside = kill is not None and kill.point == "any moment" and time.monotonic() - since > kill.after_s
     with CHILDREN:
         if process.is_alive() and from_outside:
@@ -205,7 +213,8 @@ def _lives_on(one: tuple[BaseProcess, Kill | None, float], world: World) -> bool
         if process.is_alive():
             return True
     if process.exitcode == -signal.SIGKILL and kill is not None:
-        world.deaths.append(Death(kill.point, datetime.now(UTC)))
+        world.kills.append(kill.point)
+        world.killed.append(life.calls)
     elif process.exitcode not in {0, MODEL_AWAY}:
         raise NotFinishedError(
             f"seed {world.plan.seed}: a worker ended with code {process.exitcode}; see {world.home}/worker.log"

@@ -9,6 +9,7 @@ from typing import Any
 from deployments.prefect_data import embedded_database
 from deployments.prefect_data import remove_artifacts as remove_embedded
 from gateway.cli.errors import ExitCode
+from gateway.cli.given import given
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, out, print_json, print_pairs
 from gateway.cli.replay import confirm
@@ -27,6 +28,7 @@ OUTSIDE = (
 
 def run_erase(tenant: str, user: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Show what would go, ask, remove it; exit code 1 while batches with something of the person are running."""
+    tenant, user = given("--tenant", tenant), given("--user", user)
     settings = load_settings()
     check_prefect(settings)
     with ledger_of(settings) as ledger:

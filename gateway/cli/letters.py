@@ -8,15 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from contracts.errors import OperatorError
 from gateway.cli.details import print_diagnosis
 from gateway.cli.errors import NotFoundError
 from gateway.cli.inspect import brief, local
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import SHORT_ID, err, out, print_json, print_pairs, print_table, printable, usd
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, list_letters, read_letter
-from ledger.engine import Ledger
-from tasks.dead_letters import chosen, export_letters, line_of
+from tasks.dead_letters import LONGEST, WrongFilterError, chosen, export_letters, line_of
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
 
@@ -24,20 +22,10 @@ MANY: Final = 1_000
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-LONGEST: Final = timedelta(days=36_500)
-
-
-class WrongFilterError(OperatorError):
-    """A filter that nobody can read, or that two cannot be together."""
-
-
 def filtered(
     stage: str | None, error: str | None, tenant: str | None, older_than: str | None, newer_than: str | None
 ) -> LetterFilter:
-    """The filter that the options mean; WrongFilterError for an empty one, such as a variable that is not set."""
-    for option, value in (("--stage", stage), ("--error", error), ("--tenant", tenant)):
-        if value is not None and not value.strip():
-            raise WrongFilterError(f"{option} is empty: name what is meant, or leave it out for all")
+    """The filter that the options mean; WrongFilterError where they mean none."""
     return chosen(
         stage=stage,
         error=error,
@@ -136,20 +124,10 @@ def export_dead_letters(path: str, only: LetterFilter) -> None:
     """Write the letters to a file, or to standard output."""
     with ledger_of(load_settings()) as ledger:
         if path != "-":
-            count = _exported(ledger, only, path)
+            count = export_letters(ledger, only, Path(path))
             err.print(f"{count:,} dead letters written to {path}")
             return
         for letter_id in letter_ids(ledger, only):
             if (letter := read_letter(ledger, letter_id)) is not None:
                 sys.stdout.buffer.write(line_of(letter))
         sys.stdout.flush()
-
-
-def _exported(ledger: Ledger, only: LetterFilter, path: str) -> int:
-    """Write the file; NotFoundError where none can be."""
-    try:
-        return export_letters(ledger, only, Path(path))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
-        raise NotFoundError(
-            f"no file can be written at {path!r}: name one in a folder that can be had"
-        ) from error

@@ -7,11 +7,11 @@ from contracts.errors import OperatorError
 from gateway.cli.errors import NotFoundError
 from gateway.cli.interrupt import run_until_stopped
 from gateway.cli.ledger import ledger_of
-from gateway.cli.letters import WrongFilterError, print_letters
+from gateway.cli.letters import print_letters
 from gateway.cli.output import err, out, print_json
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, purge_letter, read_letter
 from ledger.engine import Ledger
-from tasks.dead_letters import replay_paced
+from tasks.dead_letters import WrongFilterError, replay_paced
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
 
@@ -38,10 +38,17 @@ def run_replay(
             confirm(f"Replay {len(ids):,} dead letters, at most {per_minute:g} a minute?", yes=yes)
         done: dict[str, bool] = {}
         run_until_stopped(_replay(ledger, ids, per_minute, done))
-    went = sum(done.values())
-    left = "" if went == len(ids) else "; the others had gone on by other means"
-    said = f"{went:,} of {len(ids):,} dead letters replayed{left}. `penstock run` works them off."
-    _say({"replayed": [one for one, gone in done.items() if gone]}, said, as_json=as_json)
+    gone = [one for one, has_gone in done.items() if has_gone]
+    _say({"replayed": gone}, _said(len(gone), len(ids), are_named=bool(letters)), as_json=as_json)
+
+
+def _said(went: int, of: int, *, are_named: bool) -> str:
+    if not of:
+        return (
+            "Nothing to replay: replayed before." if are_named else "Nothing to replay: no dead letter fits."
+        )
+    left = "" if went == of else "; the others had gone on by other means"
+    return f"{went:,} of {of:,} dead letters replayed{left}. `penstock run` works them off."
 
 
 async def _replay(ledger: Ledger, ids: tuple[str, ...], per_minute: float, done: dict[str, bool]) -> None:

@@ -4,6 +4,7 @@ import getpass
 
 from contracts.errors import OperatorError
 from flows.pipelines import PAUSABLE
+from gateway.cli.given import given
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, print_json
 from ledger.engine import Ledger
@@ -21,7 +22,7 @@ def run_pause(stage: str, tenant: str | None, reason: str | None, *, as_json: bo
         is_new = pause(ledger, switch, why, utc_now())
         is_known = switch.tenant is None or switch.tenant in tenant_names(ledger)
     if as_json:
-        print_json({"paused": str(switch), "new": is_new})
+        print_json({"paused": str(switch), "new": is_new, "known": is_known})
     elif is_new:
         err.print(
             f"{_named(switch)} is paused: no call begins from now on; those under way finish and are kept."
@@ -54,9 +55,7 @@ class UnknownSwitchError(OperatorError):
 def _switch(stage: str, tenant: str | None) -> Switch:
     if stage not in PAUSABLE:
         raise UnknownSwitchError(f"no stage is called {stage!r}; there are {', '.join(sorted(PAUSABLE))}")
-    if tenant is not None and not tenant.strip():
-        raise UnknownSwitchError("--tenant is empty: name a tenant, or leave it out for all of them")
-    return Switch(stage, tenant and tenant.strip())
+    return Switch(stage, None if tenant is None else given("--tenant", tenant))
 
 
 def _still_in_the_way(ledger: Ledger, switch: Switch) -> list[str]:

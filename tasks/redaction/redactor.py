@@ -44,8 +44,8 @@ class Redactor:
         the same, the later is numbered.
         """
         if isinstance(value, str):
-            is_user = value == user and len(value) >= _LEAST_USER
-            return self._pseudonyms.of(value) if is_user else self.text(value, label)
+            is_user = user is not None and len(user) >= _LEAST_USER and value.strip() == user
+            return self._pseudonyms.of(value.strip()) if is_user else self.text(value, label)
         if isinstance(value, dict):
             names = _distinct([str(self.data(str(name), user)) for name in value])
             values = zip(names, value.values(), strict=True)

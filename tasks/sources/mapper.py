@@ -73,7 +73,7 @@ class Mapper:
     def user(self, record: Record) -> str | None:
         """The user whom a record names, be it an event or not."""
         found = self._user(record)
-        return found if isinstance(found, str) else None
+        return found.strip() if isinstance(found, str) else None
 
     def pipeline(self, kind: Kind) -> str:
         """The pipeline that works on events of a kind."""

@@ -82,5 +82,5 @@ def _rejection(record: RawRecord, origin: str, reason: str) -> Rejection:
         line=record.line,
         reason=reason,
         raw=record.raw.decode(errors="backslashreplace"),
-        tenant=tenant if isinstance(tenant, str) else None,
+        tenant=tenant.strip() if isinstance(tenant, str) else None,
     )

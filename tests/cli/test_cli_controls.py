@@ -65,6 +65,7 @@ def test_pause_and_resume_say_what_they_did(bare):
     assert bare.json("pause", "solutions", "--tenant", "acme", "--reason", "bad prompt") == {
         "paused": "solutions@acme",
         "new": True,
+        "known": False,
     }
     assert "Everything is paused" in bare("pause", "all", code=0).stderr
     assert "paused before" in bare("pause", "all", code=0).stderr
@@ -158,12 +159,14 @@ def test_letters_are_filtered_by_stage_error_tenant_and_age(bare, dead):
     [
         (("purge", "--older-than", "", "--yes"), "'' is no age"),
         (("purge", "--newer-than", "999999d", "--yes"), "at most 36500d"),
-        (("purge", "--tenant", " ", "--yes"), "--tenant is empty"),
-        (("replay", "--stage", "", "--yes"), "--stage is empty"),
+        (("purge", "--tenant", " ", "--yes"), "tenant is empty"),
+        (("replay", "--stage", "", "--yes"), "stage is empty"),
         (("purge", "x-0", "--tenant", "bolt", "--yes"), "but not both"),
         (("replay", "x-0", "--older-than", "1h", "--yes"), "but not both"),
         (("export", "/proc/nowhere/letters.ndjson"), "no file can be written"),
         (("export", "."), "no file can be written"),
+        (("export", "/etc/hostname/letters.ndjson"), "no file can be written"),
+        (("export", "x" * 300), "no file can be written"),
         (("export", ""), "no file can be written"),
     ],
 )
@@ -208,10 +211,12 @@ def test_a_pause_of_a_tenant_without_a_name_is_refused(bare, ledger):
 def test_replayed_letters_send_their_batches_back_once(bare, ledger, dead):
     """By filter or by id; what was replayed before is not taken again."""
     replay = ("dlq", "replay", "--yes", "--rate", "60000")
-    assert bare.json(*replay, "--tenant", "acme")["replayed"] == [dead[1].id, dead[0].id]
+    assert bare.json(*replay, "--tenant", " acme ")["replayed"] == [dead[1].id, dead[0].id]
     assert bare.json(*replay)["replayed"] == [dead[2].id]
     assert bare.json(*replay) == {"replayed": []}
     assert bare.json(*replay, dead[0].id[:6])["replayed"] == []
+    assert "Nothing to replay: replayed before." in bare(*replay, dead[0].id[:6], code=0).stdout
+    assert "no dead letter fits" in bare(*replay, "--tenant", "nobody", code=0).stdout
     assert {read_batch(ledger, one.batch).state for one in dead} == {BatchState.READY}
 
 

@@ -63,6 +63,18 @@ def test_without_anybody_to_ask_nothing_is_removed(lived):
     assert lived.json("erase", "--tenant", "acme", "--user", ANN, "--dry-run")["would_remove"] == found
 
 
+@pytest.mark.parametrize("whom", [("--tenant", "acme", "--user", " "), ("--tenant", "", "--user", ANN)])
+def test_nobody_is_erased_by_an_empty_name(lived, whom):
+    """A variable of a script that was not set means nobody, and not everybody."""
+    assert "is empty" in lived.complaint("erase", *whom, "--yes", code=2)
+
+
+def test_blanks_around_a_name_are_no_part_of_it(lived):
+    """Who is pasted with a blank is found all the same."""
+    found = lived.json("erase", "--tenant", " acme", "--user", f"{ANN} ", "--dry-run")["would_remove"]
+    assert found["events"] == 2
+
+
 def test_a_person_nobody_knows_is_said_to_be_unknown(lived):
     """Nothing is found, nothing is asked."""
     found = lived.json("erase", "--tenant", "acme", "--user", "nobody", "--yes")

@@ -99,10 +99,10 @@ def test_a_pause_of_one_tenant_leaves_the_others_alone(world, fill):
 
 @on_both
 def test_a_switch_thrown_in_the_ui_is_in_force_after_the_next_look(world, variable):
-    """The Variable is taken over and shown; an unknown stage in it pauses nothing."""
+    """The Variable is taken over and shown; an unknown stage in it pauses nothing, nor a tenant without a name."""
     world.run(looked)
     assert asyncio.run(variable.read()) == []
-    asyncio.run(variable.write(["solutions@acme", "sollutions"]))
+    asyncio.run(variable.write(["solutions@acme", "sollutions", "insights@"]))
     world.run(looked)
     assert [(str(one.switch), one.reason) for one in read_pauses(world.ledger)] == [
         ("solutions@acme", f"switched in {VARIABLE}")

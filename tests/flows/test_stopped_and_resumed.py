@@ -73,6 +73,17 @@ def test_a_judge_outage_holds_the_batch_and_costs_no_generation(world, fill, api
     assert world.offline.counts["JudgeReply"] == 2 + len(read_items(world.ledger, batch))
 
 
+def test_a_judge_that_cannot_be_reached_holds_the_batch_no_longer_each_time(world, fill):
+    """It costs nothing, and when it is back the work goes on as soon as before."""
+    batch = fill.ready(world.ledger, TEXTS)
+    world.offline.play([{"match": JUDGE, "play": {"kind": "error", "status": 500}}])
+    for _ in range(3):
+        assert world.run(form_batches, lane).message == "1 HELD"
+        held = world.batch(batch)
+        assert held.resume_at == world.clock.now + timedelta(seconds=world.settings.hold_s)
+        world.clock.advance(seconds=world.settings.hold_s)
+
+
 @on_both
 def test_a_tenant_over_its_throttle_waits_and_goes_on_when_the_window_frees(make_world, fill, api):
     """Two batches, room for one solution: the second is PENDING until the first's hour has passed, then DONE."""

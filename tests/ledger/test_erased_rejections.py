@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.events import Rejection
 from ledger.erased_rejections import is_theirs, readings
 
-NAMES = ("u-7", "Zoë", "李雷", "a/b", 'O"Neil', "anna@x.com", "back\\slash", "\U0001d4b5oe")
+NAMES = ("7", "u-7", "Zoë", "李雷", "a/b", 'O"Neil', "anna@x.com", "back\\slash", "\U0001d4b5oe")
 
 
 def rejection(raw, tenant=None):
@@ -33,6 +33,30 @@ def test_a_name_is_found_however_it_is_escaped(name, wraps, is_ascii):
     assert is_theirs(rejection(raw), "acme", [name], ["beta"])
     assert not is_theirs(rejection(raw), "beta", [name], ["acme"])
     assert not is_theirs(rejection(raw), "acme", ["nobody"], ["beta"])
+
+
+def test_a_name_is_found_in_other_writings_than_json():
+    """As CSV doubles its quotes; as bytes that were no UTF-8 are kept; with blanks around it."""
+    assert is_theirs(rejection('1,acme,"O""Neil",words'), "acme", ['O"Neil'], ["beta"])
+    latin = '{"tenant": "acme", "user": "Zoë"'.encode("latin-1").decode(errors="backslashreplace")
+    assert is_theirs(rejection(latin), "acme", ["Zoë"], ["beta"])
+    assert is_theirs(rejection('{"tenant": " acme ", "user": " 7 "'), "acme", ["7"], ["beta"])
+
+
+def test_a_short_name_is_no_part_of_a_version_or_of_a_sentence():
+    """`1` and `al` stand in many a message of others."""
+    said = (
+        '{"specversion": "1.0", "tenant": "acme", "user": "bob", "data": {"count": 1, "text": "al 1 of it"}}'
+    )
+    for name in ("1", "al"):
+        assert not is_theirs(rejection(said), "acme", [name], [])
+        assert is_theirs(rejection(said.replace("bob", name)), "acme", [name], [])
+        assert is_theirs(rejection(f"acme,{name},words"), "acme", [name], [])
+
+
+def test_a_tenant_whose_name_is_a_word_of_messages_claims_none_by_it():
+    """A tenant called `user` owns no message because its fields have names."""
+    assert is_theirs(rejection('{"user": "anna", "said": '), "acme", ["anna"], ["user", "said", "1"])
 
 
 def test_a_broken_message_of_another_tenant_is_left():

@@ -16,11 +16,12 @@ from sqlalchemy import MetaData, select
 
 import ledger as room
 from contracts.batches import BatchState
+from contracts.calls import Purpose
 from contracts.errors import OperatorError
 from contracts.events import Priority
 from ledger.batch_reads import batch_diagnosis, batch_event_ids, batch_history, read_batch
 from ledger.batches import create_batches
-from ledger.calls import begin_call, count_attempts, settle_call
+from ledger.calls import begin_call, count_attempts, count_unusable_verdicts, settle_call
 from ledger.claims import claim, release_leases
 from ledger.costs import item_costs
 from ledger.dead_letters import (
@@ -89,6 +90,10 @@ class Side:
             claim(self.ledger, batch, lease_id=self.lease, owner="w", now=self.now, lease_for=self.minutes)
         begin_call(self.ledger, self.call)
         settle_call(self.ledger, self.call.id, self.make.reply(text=self.words), self.now)
+        judged = {"id": f"verdict-{self.tenant}", "purpose": Purpose.JUDGE, "tenant": self.tenant}
+        begin_call(self.ledger, self.make.call(self.batch, **judged))
+        unusable = self.make.failure().model_copy(update={"kind": "invalid"})
+        settle_call(self.ledger, judged["id"], unusable, self.now)
         start_stage(self.ledger, self.batch, "insights", self.now)
         store_draft(self.ledger, self.batch, self.make.draft(content={"summary": self.words}), self.now)
         scores = [self.make.score(reason=self.words)]
@@ -143,6 +148,7 @@ READS = {
     "read_stages": lambda own: read_stages(own.ledger, own.batch),
     "item_costs": lambda own: item_costs(own.ledger, own.batch),
     "count_attempts": lambda own: count_attempts(own.ledger, own.batch, "insights"),
+    "count_unusable_verdicts": lambda own: count_unusable_verdicts(own.ledger, own.batch, "insights"),
     "list_deliverables": lambda own: list_deliverables(own.ledger, own.done, 100),
     "read_deliverable": lambda own: read_deliverable(own.ledger, own.made.id),
     "list_letters": lambda own: list_letters(own.ledger, only=LetterFilter(tenant=own.tenant)),

@@ -18,6 +18,7 @@ from ledger.work import (
     begin_call,
     calls_in_doubt,
     count_attempts,
+    count_unusable_verdicts,
     finish_stage,
     read_items,
     read_stages,
@@ -218,6 +219,18 @@ def test_costs_are_summed_per_origin_stage_purpose_and_model(ledger, make):
     ]
     assert item_costs(ledger, "b-1") == {"insights": Decimal("0.000000002")}
     assert item_costs(ledger, "none") == {}
+
+
+def test_verdicts_that_were_paid_for_and_unusable_are_counted_by_item(ledger, make):
+    """Those of other items, those that cost nothing, and what generates do not count."""
+    batch = make.claimed(ledger).batch.id
+    unusable = make.failure().model_copy(update={"kind": "invalid"})
+    ends = [(Purpose.JUDGE, "insights", unusable), (Purpose.JUDGE, "insights", make.failure())]
+    ends += [(Purpose.JUDGE, "other", unusable), (Purpose.GENERATE, "insights", unusable)]
+    for number, (purpose, item, end) in enumerate(ends):
+        begin_call(ledger, make.call(batch, number, purpose=purpose, item=item))
+        settle_call(ledger, f"call-{number}", end, make.now)
+    assert count_unusable_verdicts(ledger, batch, "insights") == 1
 
 
 def test_a_replayed_batch_has_all_its_attempts_again_also_when_its_letter_is_purged(ledger, make):

@@ -15,24 +15,25 @@ from tasks.stages.context import validated_context
 
 TEXTS = ["The phone rings out after five and nobody calls back, so we wait until Monday."]
 CANARY = "zebra-4711-canary"
+HOOK = "https://hooks.example.com/own-secret-path-123"
 SLIPS = {
     "the prompt": (" ".join(load_prompt("insights").text.split()[:14]), "quotes the prompt"),
     "a fence": ("</events>", "holds markup of the prompt"),
     "the system": ("My instructions say so.", "speaks of the system"),
     "another tenant": ("As at Globex Industries.", "names another tenant"),
     "a canary": (f"Code {CANARY}.", "holds a canary string or a secret"),
-    "our key": ("Key own-provider-key-123.", "holds a canary string or a secret"),
+    "our hook": (f"Tell {HOOK} of it.", "holds a canary string or a secret"),
     "a credential": ("Use sk-ant-api03-abcdefgh12345678.", "looks like a credential"),
 }
 
 
 def settings_for(tmp_path, offline) -> Settings:
-    """An installation with a canary and a provider's key of its own."""
+    """An installation with a canary and a secret of its own."""
     return Settings(
         home=tmp_path,
         offline_url=offline.url,
         database_url=SecretStr(f"sqlite:///{tmp_path}/ledger.db"),
-        notify_url=SecretStr("own-provider-key-123"),
+        notify_url=SecretStr(HOOK),
         canaries=(SecretStr(CANARY),),
     )
 

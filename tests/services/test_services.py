@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from deployments import processes
 from deployments.server_settings import client_environment, server_environment
 from deployments.services import (
     FAVOURITE_PORT,
@@ -96,6 +98,30 @@ def test_processes_that_want_a_service_at_once_start_one(home):
     assert not any(map(psutil.pid_exists, pids))
 
 
+def test_a_service_that_is_too_busy_to_answer_is_waited_for_and_not_doubled(home, wait_until):
+    """On a full machine it may not answer for seconds: whoever wants it then gets the same one."""
+    service = offline_model(home)
+    psutil.Process(service.pid).suspend()
+    try:
+        with ThreadPoolExecutor(1) as other:
+            found = other.submit(offline_model, home)
+            wait_until((home.home / "services" / "offline-model.lock").exists, "somebody has asked for it")
+            assert running_services(home) == ()
+            psutil.Process(service.pid).resume()
+            assert found.result(60) == service
+    finally:
+        psutil.Process(service.pid).resume()
+
+
+def test_a_service_that_does_not_answer_is_stopped_all_the_same(home, monkeypatch):
+    """`penstock down` means every process that was started here."""
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_S", 0.5)
+    service = offline_model(home)
+    psutil.Process(service.pid).suspend()
+    assert stop_services(home) == (service,)
+    assert not psutil.pid_exists(service.pid)
+
+
 def test_the_offline_model_is_started_found_and_stopped(home):
     """It answers on loopback, is the same on a second call, and is gone after `stop_services`."""
     service = offline_model(home)
@@ -166,14 +192,12 @@ def test_a_start_that_fails_names_its_log(home, monkeypatch, start, name):
 
 def test_a_port_that_is_taken_just_before_the_start_is_no_failure(home, monkeypatch):
     """Somebody was quicker: the service comes up on another port."""
-    from deployments import services  # noqa: PLC0415
-
-    free = services._free_port
+    free = processes._free_port
     with closing(socket.socket()) as quicker:
         quicker.bind(("127.0.0.1", 0))
         quicker.listen()
         ports = [quicker.getsockname()[1]]
-        monkeypatch.setattr(services, "_free_port", lambda wish: ports.pop() if ports else free(wish))
+        monkeypatch.setattr(processes, "_free_port", lambda wish: ports.pop() if ports else free(wish))
         service = offline_model(home)
         assert urlsplit(service.url).port != quicker.getsockname()[1]
     assert stop_services(home) == (service,)
@@ -181,16 +205,14 @@ def test_a_port_that_is_taken_just_before_the_start_is_no_failure(home, monkeypa
 
 def test_the_favourite_port_is_left_to_whoever_has_it(home):
     """4200 is taken: another free port is chosen, on loopback."""
-    from deployments.services import FAVOURITE_PORT, _free_port  # noqa: PLC0415
-
     with closing(socket.socket()) as taken:
         try:
             taken.bind(("127.0.0.1", FAVOURITE_PORT))
             taken.listen()
         except OSError:
             pass  # somebody else has it: just as good
-        assert _free_port(FAVOURITE_PORT) != FAVOURITE_PORT
-    assert _free_port(0) > 0
+        assert processes._free_port(FAVOURITE_PORT) != FAVOURITE_PORT
+    assert processes._free_port(0) > 0
     assert home.home.is_dir()
 
 
