@@ -13,8 +13,8 @@ from flows import artifacts
 from flows.forming import LOOK_EVERY, Watch, form_meanwhile
 from flows.leases import claimed, give_back
 from flows.process_batch import BENEATH, run_batch
-from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
+from flows.throttle import throttled
 from ledger.claims import claim_next
 from ledger.due import count_ready
 from ledger.errors import UnreadableBatchError
@@ -33,7 +33,7 @@ Running = dict[asyncio.Task[State[None]], BatchWork]
 )
 async def process_ready_batches() -> State[None]:
     """Claim and process every READY batch, the urgent first and no tenant before its turn."""
-    async with runtime() as run, model_slots(run):
+    async with runtime() as run, throttled(run):
         outcomes: list[Outcome] = []
         ready, watch = await asyncio.to_thread(count_ready, run.ledger), Watch(looked_at=run.clock())
         running: Running = {}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import Column, Float, Index, Integer, SmallInteger, String, Table
 
 from ledger.columns import Json, Moment, Prose
 from ledger.tables import SERIAL, metadata
@@ -67,5 +67,6 @@ slot_leases: Final = Table(
     Column("owner", String, nullable=False),
     Column("process", String, nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("request_s", Float, nullable=False),
     Column("until", Moment, nullable=False),
 )

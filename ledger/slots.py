@@ -17,13 +17,17 @@ from ledger.sql import reading, upsert, writing
 
 @dataclass(frozen=True, slots=True)
 class SlotLease:
-    """A block of slots of a limit: the server's lease, whose it is (`process` is `host:pid`), and until when."""
+    """A block of slots of a limit: the server's lease, whose it is (`process` is `host:pid`), and until when.
+
+    `request_s` is how long its process's requests take at most: so long after its death they may be in flight.
+    """
 
     id: str
     limit_name: str
     owner: str
     process: str
     slots: int
+    request_s: float
     until: datetime
 
 
@@ -39,10 +43,11 @@ def wish_for_slots(
         return {row.owner: row.wanted for row in connection.execute(query)}
 
 
-def forget_wishes(ledger: Ledger, owner: str) -> None:
-    """The owner wants nothing any more."""
+def forget_wish(ledger: Ledger, limit: str, owner: str) -> None:
+    """The owner wants nothing of this limit any more."""
+    ours = (slot_wishes.c.limit_name == limit) & (slot_wishes.c.owner == owner)
     with writing(ledger, "slots") as connection:
-        connection.execute(delete(slot_wishes).where(slot_wishes.c.owner == owner))
+        connection.execute(delete(slot_wishes).where(ours))
 
 
 def note_slot_lease(ledger: Ledger, lease: SlotLease) -> None:

@@ -22,13 +22,13 @@ class Slots:
     Fewer allowed takes nothing from those in flight: nobody begins until enough have ended.
     """
 
-    def __init__(self, allowed: int) -> None:
+    def __init__(self, allowed: int, short: asyncio.Event | None = None) -> None:
         self._allowed = allowed
         self._in_flight = 0
         self._arrivals = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._closed: str | None = None
-        self.short = asyncio.Event()
+        self.short = short or asyncio.Event()
         """Set by whoever has to wait; whoever provides slots clears it."""
         self._lasted: deque[float] = deque([0.0], maxlen=_REMEMBERED)
 
@@ -36,6 +36,11 @@ class Slots:
     def allowed(self) -> int:
         """How many may be in flight now."""
         return self._allowed
+
+    @property
+    def is_closed(self) -> bool:
+        """True while whoever comes is turned away."""
+        return self._closed is not None
 
     @property
     def in_flight(self) -> int:
@@ -56,6 +61,10 @@ class Slots:
         """From now on so many; those that wait begin as far as there is room."""
         self._allowed, self._closed = allowed, None
         self._go_on()
+
+    def lower(self, allowed: int) -> None:
+        """From now on no more than so many; closed, they stay so."""
+        self._allowed = min(self._allowed, allowed)
 
     def close(self, why: str) -> None:
         """None from now on: who waits, or comes, is told why and waits no longer."""

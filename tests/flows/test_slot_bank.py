@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.bank import LEASE, SlotBank, Terms, blocks, given_back, process_name
+from flows.bank import UNKNOWN_REQUEST, SlotBank, Terms
+from flows.slot_leases import LEASE, blocks, given_back, process_name
 from ledger.slots import SlotLease, note_slot_lease, slot_leases_of
-from tasks.model.slots import Slots
+from tasks.model.slots import NoSlotsError, Slots
 from tasks.runtime import current_runtime
 
 NUMBERS = count(1)
@@ -36,7 +38,7 @@ def test_blocks_make_up_a_number_and_every_smaller_one(number):
 @given(st.lists(st.integers(1, 9), max_size=7), st.integers(-3, 40))
 def test_no_more_is_given_back_than_is_too_much(sizes, surplus):
     """And as much as one lease more would be too much."""
-    leases = [SlotLease(str(n), "x", "a", "h:1", size, None) for n, size in enumerate(sizes)]
+    leases = [SlotLease(str(n), "x", "a", "h:1", size, 1.0, None) for n, size in enumerate(sizes)]
     gone = given_back(leases, surplus)
     total = sum(lease.slots for lease in gone)
     assert total <= max(0, surplus)
@@ -50,7 +52,16 @@ class Process:
 
     bank: SlotBank
     slots: Slots
+    limit: "Limit"
     requests: list
+
+    async def look(self):
+        """As its provider does: at the limit, and at the bank."""
+        limit = await self.limit.now()
+        if limit is None:
+            await self.bank.close("it is gone")
+        else:
+            await self.bank.look(limit)
 
     async def wants(self, requests):
         """So many more requests, which take as long as they are let."""
@@ -85,9 +96,16 @@ class Limit:
         else:
             await self.client.upsert_global_concurrency_limit_by_name(self.name, slots)
 
+    async def now(self):
+        """As the server has it; None where it has none."""
+        try:
+            return await self.client.read_global_concurrency_limit_by_name(self.name)
+        except ObjectNotFound:
+            return None
+
     async def taken(self):
         """As the server counts."""
-        return (await self.client.read_global_concurrency_limit_by_name(self.name)).active_slots
+        return (await self.now()).active_slots
 
 
 @pytest.fixture
@@ -105,9 +123,8 @@ def played(world, prefect_home):
                 def process(name, most=100):
                     run = replace(current_runtime(), owner=name)
                     own = Slots(0)
-                    processes.append(
-                        Process(SlotBank(run, client, own, Terms(limit.name, most, REQUEST)), own, [])
-                    )
+                    bank = SlotBank(run, client, own, Terms(limit.name, most, REQUEST))
+                    processes.append(Process(bank, own, limit, []))
                     return processes[-1]
 
                 try:
@@ -126,7 +143,7 @@ async def looks(*processes, times=3):
     """Each looks in turn, as time would have it."""
     for _ in range(times):
         for one in processes:
-            await one.bank.look()
+            await one.look()
             await asyncio.sleep(0)
 
 
@@ -195,17 +212,22 @@ def test_a_limit_that_is_changed_is_in_force_with_the_next_look_and_none_stops_e
         await limit.set_to(None)
         await looks(one)
         assert one.slots.allowed == 0
+        waiting = [task for task, _ in one.requests[6:]]
+        assert {type(task.exception()) for task in waiting} == {NoSlotsError}
+        del one.requests[6:]
         await one.ends(6)
         assert one.slots.in_flight == 0
         await limit.set_to(2)
+        await looks(one)
+        await one.wants(5)
         await looks(one)
         assert one.slots.in_flight == 2
 
     played(story)
 
 
-def test_what_a_dead_process_held_is_free_for_the_others(played):
-    """At once: its lease would have kept everybody waiting for minutes."""
+def test_what_a_dead_process_held_is_free_for_the_others_once_its_requests_must_be_over(played):
+    """The model may still be at work on them until then; the end of its lease is minutes away."""
 
     async def story(limit, process):
         gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
@@ -217,8 +239,10 @@ def test_what_a_dead_process_held_is_free_for_the_others(played):
         name = process_name().rpartition(":")[0]
         for lease in slot_leases_of(run.ledger, limit.name):
             note_slot_lease(run.ledger, replace(lease, process=f"{name}:{gone.pid}"))
-        run.clock.advance(seconds=20)
         await alive.wants(8)
+        await looks(alive)
+        assert (alive.slots.in_flight, await limit.taken()) == (0, 8)
+        run.clock.advance(seconds=UNKNOWN_REQUEST.total_seconds())
         await looks(alive)
         assert (alive.slots.in_flight, await limit.taken()) == (8, 8)
 
@@ -235,13 +259,15 @@ def test_without_a_server_requests_begin_only_as_long_as_the_leases_outlast_them
         clock = current_runtime().clock
         with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
             async with get_client() as nobody:
-                one.bank._client = nobody
+                limit = await one.limit.now()
+                one.bank._leases._client = nobody
+                clock.advance(seconds=LEASE.total_seconds() / 2)
                 with pytest.raises(httpx.HTTPError):
-                    await one.bank.look()
+                    await one.bank.look(limit)
                 assert one.slots.allowed == 8
-                clock.advance(seconds=(LEASE - REQUEST).total_seconds() + 1)
+                clock.advance(seconds=(LEASE / 2 - REQUEST).total_seconds() + 1)
                 with pytest.raises(httpx.HTTPError):
-                    await one.bank.look()
+                    await one.bank.look(limit)
                 assert one.slots.allowed == 0
 
     played(story)
@@ -255,7 +281,7 @@ def test_who_leaves_gives_everything_back(played):
         await one.wants(8)
         await looks(one)
         await one.ends(8)
-        await one.bank.close()
+        await one.bank.close("the work is done")
         assert await limit.taken() == 0
         await other.wants(8)
         await looks(other)

@@ -8,7 +8,7 @@ import pytest
 from ledger.slots import (
     SlotLease,
     forget_slot_lease,
-    forget_wishes,
+    forget_wish,
     note_slot_lease,
     slot_leases_of,
     wish_for_slots,
@@ -30,7 +30,8 @@ def wish(ledger, make):
 
 def lease(make, name="one", **fields):
     """A lease of eight slots."""
-    given = {"limit_name": LIMIT, "owner": "a", "process": "host:1", "slots": 8, "until": make.now}
+    given = {"limit_name": LIMIT, "owner": "a", "process": "host:1", "slots": 8}
+    given |= {"request_s": 2.5, "until": make.now}
     return SlotLease(name, **given | fields)
 
 
@@ -47,7 +48,7 @@ def test_a_wish_ends_with_its_time_or_with_its_owner(ledger, wish):
     wish("dead", 4)
     wish("gone", 5, minutes=9)
     assert wish("b", 2, after=1) == {"gone": 5, "b": 2}
-    forget_wishes(ledger, "gone")
+    forget_wish(ledger, LIMIT, "gone")
     assert wish("b", 2, after=1) == {"b": 2}
 
 

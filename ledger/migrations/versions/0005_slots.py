@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("process", sa.String(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=False),
+        sa.Column("request_s", sa.Float(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot_leases")),
     )
