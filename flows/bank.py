@@ -69,12 +69,19 @@ class SlotBank:
         """Nothing begins from now on under a lease that may end before it does."""
         self._slots.lower(self._lasting)
 
-    async def close(self, why: str) -> None:
-        """Give back what no request uses; nothing begins until the next look, and who waits is told why."""
+    async def close(self, why: str, *, keeps: bool = False) -> None:
+        """Nothing begins until the next look, who waits is told why, and what no request uses is given back.
+
+        Of a limit that is switched off Prefect's server takes nothing back, and would count it for ever after:
+        what is held of one is kept.
+        """
         self.is_closed = True
         self._slots.close(why)
         await self._run.in_ledger(forget_wish, self._terms.limit, self._run.owner)
-        await self._give_back(0)
+        if keeps:
+            await self._leases.renew(self._request_s)
+        else:
+            await self._give_back(0)
 
     @property
     def _lasting(self) -> int:

@@ -52,7 +52,8 @@ class Provider:
             limit = limits.get(name)
             bank = self._banks.get(name) or self._opened(name)
             if limit is None or not (limit.active and limit.limit > 0):
-                await bank.close(_why_nothing(name, limit))
+                is_off = limit is not None and not limit.active
+                await bank.close(_why_nothing(name, limit), keeps=is_off)
             elif not bank.is_idle or bank.is_closed:
                 await bank.look(limit)
             if limit is None and name not in self._needed:
@@ -71,8 +72,8 @@ class Provider:
 
     async def close(self) -> None:
         """Give back what was leased; leases that cannot be given back now run out."""
-        with suppress(*_AWAY):
-            for bank in self._banks.values():
+        for bank in self._banks.values():
+            with suppress(*_AWAY):
                 await bank.close("no work is under way in this process")
         for name in tuple(self._banks):
             self._forget(name)

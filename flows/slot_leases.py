@@ -137,5 +137,10 @@ class SlotLeases:
     async def _end(self, lease: SlotLease) -> None:
         """Give the lease back, once: who takes it out of the ledger is the one who does."""
         self._held.pop(lease.id, None)
-        if await self._run.in_ledger(forget_slot_lease, lease.id):
+        if not await self._run.in_ledger(forget_slot_lease, lease.id):
+            return
+        try:
             await self._client.release_concurrency_slots_with_lease(UUID(lease.id))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in GONE:
+                raise

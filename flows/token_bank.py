@@ -44,7 +44,8 @@ class TokenBank:
             return  # Another process was first.
         self._purse.add(wanted)
 
-    async def close(self, why: str) -> None:
+    async def close(self, why: str, *, keeps: bool = False) -> None:
         """Nothing begins until the next look, and who waits is told why."""
+        del keeps  # What was bought is.
         self.is_closed = True
         self._purse.close(why)

@@ -70,3 +70,11 @@ slot_leases: Final = Table(
     Column("request_s", Float, nullable=False),
     Column("until", Moment, nullable=False),
 )
+
+lanes: Final = Table(
+    "lanes",
+    metadata,
+    Column("level", String, primary_key=True),
+    Column("owner", String),
+    Column("until", Moment, nullable=False),
+)

@@ -28,6 +28,7 @@ def limited(world, prefect_slots):
     def play(story):
         async def within():
             async with get_client() as client:
+                await client.upsert_global_concurrency_limit_by_name(REQUESTS, prefect_slots)
                 try:
                     return await story(client)
                 finally:

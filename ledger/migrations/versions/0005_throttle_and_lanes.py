@@ -1,4 +1,4 @@
-"""The cost throttle's slots: which process wants how many, and which leases each has."""
+"""The cost throttle's slots, who wants how many and has which leases; the lanes that are at work or wanted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,3 +31,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot_leases")),
     )
     op.create_index(op.f("ix_slot_leases_limit_name"), "slot_leases", ["limit_name"], unique=False)
+    op.create_table(
+        "lanes",
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("level", name=op.f("pk_lanes")),
+    )
