@@ -8,7 +8,7 @@ from typing import Final
 
 from contracts.events import Priority
 from ledger.errors import LedgerFaultError
-from ledger.lanes import enter_lane, leave_lane
+from ledger.lanes import COMES_WITHIN, ask_for_another, enter_lane, leave_lane
 from tasks.runtime import Runtime
 
 HELD_FOR: Final = timedelta(seconds=15)
@@ -23,7 +23,7 @@ class Place:
         self._levels = tuple(Priority) if level is None else (level,)
         self._linger_s, self._run = linger_s, run
         self._worked_at = time.monotonic()
-        self._said_at = float("-inf")
+        self._said_at = self._helped_at = float("-inf")
 
     def worked(self) -> None:
         """There was something to do."""
@@ -41,6 +41,12 @@ class Place:
         if not self._run.stop.is_set() and time.monotonic() - self._worked_at < self._linger_s:
             return False
         return all([await self._leave(level) for level in self._levels])
+
+    async def full(self) -> None:
+        """Say that more is ready than this lane has room for, every few seconds."""
+        if self.level is not None and time.monotonic() - self._helped_at >= COMES_WITHIN.total_seconds():
+            self._helped_at = time.monotonic()
+            await self._run.in_ledger(ask_for_another, self.level, self._run.clock())
 
     async def _leave(self, level: Priority) -> bool:
         ends = self._run.stop.is_set()

@@ -53,15 +53,18 @@ def leave_lane(ledger: Ledger, level: Priority, owner: str, *, whatever_waits: b
 
 
 def ask_for_lanes(ledger: Ledger, now: datetime) -> tuple[Priority, ...]:
-    """Ask again for the lanes of levels whose batches are READY and that nobody is at work on; returns those."""
+    """The levels whose batches are READY, that nobody is at work on and that nobody has been asked to: ask now."""
     with writing(ledger, "lanes") as connection:
-        waiting = connection.execute(select(batches.c.level).where(_IS_READY).distinct()).scalars()
-        asked = tuple(
+        waiting = connection.execute(select(batches.c.level).where(_IS_READY).distinct()).scalars().all()
+        return tuple(
             level for level in map(Priority, waiting) if ask_for_lane(connection, level, now) == WANTED
         )
-        for level in asked:
-            signal(connection, "lane.wanted", level.value, {"level": level.value, "lane": WANTED}, now)
-        return asked
+
+
+def ask_for_another(ledger: Ledger, level: Priority, now: datetime) -> None:
+    """Tell that one lane is not enough for the level."""
+    with writing(ledger, "lanes") as connection:
+        signal(connection, "lane.wanted", level.value, {"level": level.value, "lane": WANTED}, now)
 
 
 _IS_READY = batches.c.state == BatchState.READY.value

@@ -94,9 +94,9 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
     async def setup(self) -> None:
         """Begin to host, then connect."""
         from deployments.warm.host import Host  # noqa: PLC0415
-        from tasks.runtime import runtime  # noqa: PLC0415
+        from flows.cockpit import at_hand  # noqa: PLC0415
 
-        self._host = Host(lambda: runtime(self.settings, stop=self._stop))
+        self._host = Host(lambda: at_hand(self.settings, self._stop))
         self._host.start()
         await super().setup()
 

@@ -7,7 +7,7 @@ import pytest
 from contracts.batches import BatchState
 from contracts.events import Priority
 from ledger.claims import claim_next
-from ledger.lanes import COMES_WITHIN, ask_for_lanes, enter_lane, leave_lane
+from ledger.lanes import COMES_WITHIN, ask_for_another, ask_for_lanes, enter_lane, leave_lane
 from ledger.signals import forget_signals, take_signals
 from ledger.transitions import Settlement, settle_batch
 
@@ -60,6 +60,7 @@ def test_a_lane_that_never_came_is_asked_for_again(ledger, make, told):
     assert told() == [("batch.ready", "wanted")]
     assert ask_for_lanes(ledger, make.now) == ()
     assert ask_for_lanes(ledger, make.now + COMES_WITHIN) == (HIGH,)
+    ask_for_another(ledger, HIGH, make.now)
     assert told() == [("lane.wanted", "wanted")]
 
 
