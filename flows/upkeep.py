@@ -33,7 +33,7 @@ async def sweep(flush: bool = False) -> list[str]:
 async def start_lane(level: Priority) -> None:
     """A lane's run of its own; where no such deployment exists, its work is done here and now."""
     try:
-        await arun_deployment(f"process ready batches/{level.value.lower()}", timeout=0)
+        await arun_deployment(f"process ready batches/{level.value.lower()}", timeout=0, as_subflow=False)
     except ObjectNotFound:
         await process_ready_batches(level)
 

@@ -60,7 +60,7 @@ def _takeable(connection: Connection, plans: Sequence[BatchPlan]) -> list[BatchP
     )
     seqs = {seq for plan in plans for seq in plan.events}
     query = select(pool.c.seq, pool.c.batched).where(among(connection, pool.c.seq, seqs))
-    batched: dict[int, int] = dict(connection.execute(query).all())
+    batched: dict[int, int] = dict(connection.execute(query).tuples().all())
     fresh = []
     for plan in plans:
         bit = BITS[plan.scope, plan.level]

@@ -103,12 +103,20 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
     async def sync_with_backend(self) -> None:
         """As every worker; and at the first time, tidy up after the dead and listen for news."""
         await super().sync_with_backend()
+        await self._open_what_is_shared()
         if self._news is None and self._work_pool is not None:
             for orphan in await crash_orphans(self.client, self._work_pool_name):
                 self._logger.warning("Flow run %r died with its process: marked as crashed.", orphan.name)
             self._news = asyncio.create_task(
                 follow(self._work_pool.id, self.get_and_submit_flow_runs, self._cancel, self._logger)
             )
+
+    async def _open_what_is_shared(self) -> None:
+        """So that events are told and slots held ready before the first run; what is away now is tried again."""
+        try:
+            await self._host.ready()
+        except Exception as error:  # noqa: BLE001 - whatever prevents it, the runs will say so too
+            self._logger.warning("Not ready yet, runs would crash: %s", error)
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """Begin what is due and end what was cancelled; where this process is old, begin anew instead."""
