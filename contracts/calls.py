@@ -62,6 +62,11 @@ class Usage(Contract):
     cache_write_tokens: Tokens = 0
     cache_read_tokens: Tokens = 0
 
+    @property
+    def throttled_tokens(self) -> int:
+        """What counts against tokens a minute: all but what came from the provider's cache."""
+        return self.input_tokens + self.cache_write_tokens + self.output_tokens
+
 
 class Reply(Contract):
     """A paid answer: its text, the model that gave it, why it stopped, its usage and price."""

@@ -39,13 +39,16 @@ async def form_batches(flush: bool = False) -> Formed:
         flush: Close every open pool now, however young and small.
     """
     async with runtime() as run:
-        promoted = await promote_bursts()
-        created = await close_batches(flush=flush)
-        released = await asyncio.to_thread(release_due, run.ledger, run.clock())
-        get_run_logger().info(
-            "%d events promoted, %d batches closed, %d resumed", promoted, created, released
-        )
-        return Formed(promoted, created, released)
+        return await formed(run, flush=flush)
+
+
+async def formed(run: Runtime, *, flush: bool = False) -> Formed:
+    """All of forming, as part of a flow run."""
+    promoted = await promote_bursts()
+    created = await close_batches(flush=flush)
+    released = await run.in_ledger(release_due, run.clock())
+    get_run_logger().info("%d events promoted, %d batches closed, %d resumed", promoted, created, released)
+    return Formed(promoted, created, released)
 
 
 @task(name="trend analysis", task_run_name="trend analysis", cache_policy=NO_CACHE, persist_result=False)

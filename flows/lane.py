@@ -1,66 +1,96 @@
-"""The lane: processes all that is ready, the urgent first, many batches at a time."""
+"""The lane: processes what is ready, of one level or of all, the urgent first, many batches at a time."""
 
 import asyncio
 from collections.abc import Awaitable
-from typing import cast
+from functools import partial
+from typing import Final, cast
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from contracts.batches import Batch, BatchWork
+from contracts.events import Priority
 from flows import artifacts
-from flows.forming import LOOK_EVERY, Watch, form_meanwhile
+from flows.forming import Watch, form_meanwhile
 from flows.leases import claimed, give_back
+from flows.places import Place, at_work
 from flows.process_batch import BENEATH, run_batch
-from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, whole
+from flows.throttle import throttled
 from ledger.claims import claim_next
 from ledger.due import count_ready
 from ledger.errors import UnreadableBatchError
 from tasks.outcome import Outcome, settle_failure
-from tasks.runtime import Runtime, runtime
+from tasks.publisher import publish
+from tasks.runtime import Runtime, current_runtime, runtime
 
 Running = dict[asyncio.Task[State[None]], BatchWork]
 """The batches in work, by the task of each."""
+READY_EVERY_S: Final = 0.25
+"""How often a lane that has room looks for a batch."""
+
+
+def lane_name() -> str:
+    """`HIGH lane`, or `every lane`."""
+    level = flow_run.parameters.get("level")
+    return "every lane" if level is None else f"{Priority(level).value} lane"
 
 
 @flow(
     name="process ready batches",
-    flow_run_name="process ready batches",
+    flow_run_name=lane_name,
     task_runner=EventLoopTaskRunner(),
     persist_result=False,
 )
-async def process_ready_batches() -> State[None]:
-    """Claim and process every READY batch, the urgent first and no tenant before its turn."""
-    async with runtime() as run, model_slots(run):
+async def process_ready_batches(level: Priority | None = None, linger_s: float = 0.0) -> State[None]:
+    """Claim and process READY batches, the urgent first and no tenant before its turn.
+
+    Args:
+        level: Only batches of this level; without it those of every level.
+        linger_s: How long to go on looking once nothing is ready, in seconds.
+    """
+    async with runtime() as run, throttled(run), at_work(level, linger_s, run) as place:
         outcomes: list[Outcome] = []
-        ready, watch = await asyncio.to_thread(count_ready, run.ledger), Watch(looked_at=run.clock())
+        ready, watch = await run.in_ledger(count_ready, level), Watch(looked_at=run.clock())
         running: Running = {}
         try:
-            await start_batches(running, outcomes, run)
+            await start_batches(running, outcomes, place, run)
             bar = await artifacts.start_progress(ready, run.clock())
-            while running:
-                ended, _ = await asyncio.wait(
-                    running, timeout=LOOK_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-                )
-                for batch in ended:
+            while running or not await place.left():
+                for batch in await ended(running):
                     batch.result()
                     del running[batch]
+                await place.stay()
                 await form_meanwhile(watch, run)
-                await start_batches(running, outcomes, run)
+                await start_batches(running, outcomes, place, run)
                 await bar.show(len(outcomes), max(ready, len(outcomes) + len(running)), run.clock())
         finally:
             await break_off(running, run)
         return Completed(message=summary(outcomes))
 
 
-async def start_batches(running: Running, outcomes: list[Outcome], run: Runtime) -> None:
+async def ended(running: Running) -> set[asyncio.Task[State[None]]]:
+    """The batches that have come to an end, after a moment at most."""
+    if not running:
+        await asyncio.sleep(READY_EVERY_S)
+        return set()
+    done, _ = await asyncio.wait(running, timeout=READY_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+    if done:
+        await publish(current_runtime())
+    return done
+
+
+async def start_batches(running: Running, outcomes: list[Outcome], place: Place, run: Runtime) -> None:
     """Claim batches until the lane is full, none is ready, or the process is to end."""
-    while not run.stop.is_set() and len(running) < run.settings.batches_in_flight:
-        work = await claim_one(run)
-        if work is None:
+    while not run.stop.is_set() and await run.in_ledger(count_ready, place.level) > 0:
+        if len(running) >= run.settings.batches_in_flight:
+            await place.full()
             return
+        if (work := await claim_one(place, run)) is None:
+            return
+        place.worked()
         running[asyncio.create_task(one_batch(work, outcomes))] = work
 
 
@@ -93,11 +123,11 @@ def tags_of(batch: Batch) -> set[str]:
     return {f"level:{batch.level}", f"scope:{batch.scope}", f"pipeline:{batch.pipeline}"}
 
 
-async def claim_one(run: Runtime) -> BatchWork | None:
+async def claim_one(place: Place, run: Runtime) -> BatchWork | None:
     """The next batch in turn, ours for the time of the lease; one that cannot be read becomes a dead letter."""
     while True:
         try:
-            return await claimed(run, claim_next)
+            return await claimed(run, partial(claim_next, level=place.level))
         except UnreadableBatchError as error:
             await settle_failure(error.work, "validate context", error, run)
 

@@ -17,8 +17,8 @@ from contracts.batches import BatchState, BatchWork
 from flows import artifacts
 from flows.leases import claimed, give_back, kept_lease
 from flows.pipelines import pipeline_named
-from flows.slots import model_slots
 from flows.task_runner import EventLoopTaskRunner, settled, whole
+from flows.throttle import throttled
 from flows.watch import watched
 from ledger.claims import claim
 from ledger.errors import LedgerFaultError, UnreadableBatchError
@@ -155,7 +155,7 @@ async def process_batch(batch: str) -> State[None]:
     Args:
         batch: The batch's id, as `penstock status` shows it.
     """
-    async with runtime() as run, watched(run), model_slots(run):
+    async with runtime() as run, watched(run), throttled(run):
         try:
             work = await claimed(run, claim, batch)
         except UnreadableBatchError as error:

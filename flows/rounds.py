@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from prefect import flow
-
 from flows.forming import Watch, form_batches, is_due
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
@@ -25,16 +23,6 @@ async def work_once(*, flush: bool = False) -> bool:
             await process_ready_batches()
         await publish(run)
         return found
-
-
-@flow(name="work round", flow_run_name="work round", persist_result=False)
-async def work_round(flush: bool = False) -> None:
-    """One round of all there is to do.
-
-    Args:
-        flush: Close every open pool now, however young and small.
-    """
-    await work(until_idle=False, flush=flush)
 
 
 async def has_work(watch: Watch) -> bool:

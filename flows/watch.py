@@ -26,6 +26,9 @@ EVERY: Final = timedelta(seconds=1.5)
 HOLD_FOR: Final = timedelta(seconds=3)
 """How long the mirror of a process that died is left alone; with `EVERY`, less than the five seconds of a switch."""
 
+LABELS: Final = ("tenant", "level", "scope", "pipeline", "lane")
+"""What automations may go by."""
+
 _watching: ContextVar[bool] = ContextVar("penstock_watching", default=False)
 
 
@@ -69,10 +72,9 @@ async def look(client: PrefectClient, run: Runtime) -> None:
 
 async def announce_all(run: Runtime) -> None:
     """Send the signals that nobody has sent yet."""
-    signals = await run.in_ledger(take_signals, run.clock())
-    for one in signals:
-        announce(one)
-    if signals:
+    while signals := await run.in_ledger(take_signals, run.clock()):
+        for one in signals:
+            announce(one)
         await run.in_ledger(forget_signals, signals)
 
 
@@ -83,6 +85,7 @@ def announce(one: Signal) -> None:
         resource={
             "prefect.resource.id": f"penstock.{one.name.split('.')[0]}.{one.about}",
             "prefect.resource.name": one.about,
+            **{f"penstock.{name}": one.payload[name] for name in LABELS if name in one.payload},
         },
         occurred=one.at,
         payload=one.payload,

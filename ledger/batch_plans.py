@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from contracts.batches import BATCH_SCHEMA_VERSION, BatchPlan, BatchState
+from ledger.batch_news import Moved, tell_moves
 from ledger.columns import to_micros
 from ledger.engine import Ledger
 from ledger.pools import BITS
@@ -44,6 +45,8 @@ def _create(connection: Connection, plans: Sequence[BatchPlan], now: datetime) -
     members = sorted((plan.id, seq) for plan in fresh for seq in plan.events)
     insert_rows(connection, batch_events, ("batch_id", "event_seq"), members)
     connection.execute(insert(history), [_closing(plan, now) for plan in fresh])
+    made = (Moved(plan.id, plan.tenant, plan.level, plan.scope.value, plan.pipeline) for plan in fresh)
+    tell_moves(connection, made, BatchState.COLLECTING, BatchState.READY, now)
     tenants = sorted({plan.tenant for plan in fresh})
     insert_once(connection, turns, [{"tenant": tenant, "turn": 0, "first_at": now} for tenant in tenants])
     _set_bits(connection, fresh)
@@ -57,7 +60,7 @@ def _takeable(connection: Connection, plans: Sequence[BatchPlan]) -> list[BatchP
     )
     seqs = {seq for plan in plans for seq in plan.events}
     query = select(pool.c.seq, pool.c.batched).where(among(connection, pool.c.seq, seqs))
-    batched: dict[int, int] = dict(connection.execute(query).all())
+    batched: dict[int, int] = dict(connection.execute(query).tuples().all())
     fresh = []
     for plan in plans:
         bit = BITS[plan.scope, plan.level]

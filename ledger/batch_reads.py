@@ -72,7 +72,7 @@ def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
         return tuple(orjson.loads(row.payload)["id"] for row in event_rows(connection, batch_id))
 
 
-def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[*tuple[Any, ...]]]:
+def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[Any]]:
     """The batch's events in ledger order, each with `schema_version` and `payload`.
 
     Never another tenant's, nor in a user's batch another user's, whatever was planned.
@@ -91,7 +91,7 @@ def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[*tuple[Any
     return connection.execute(query).all()
 
 
-def to_event(row: Row[*tuple[Any, ...]]) -> Event:
+def to_event(row: Row[Any]) -> Event:
     """The event of a row with `schema_version` and `payload`; UnknownVersionError for one of another version."""
     return Event.model_validate_json(upgraded_json("event", row.schema_version, row.payload))
 

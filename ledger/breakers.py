@@ -110,7 +110,7 @@ def count_failure(
         _open(connection, row, why, rules, now)
 
 
-def _breaker(row: Row[*tuple[Any, ...]]) -> Breaker:
+def _breaker(row: Row[Any]) -> Breaker:
     return Breaker(row.model, BreakerState(row.state), row.failures, row.retry_at, row.changed_at, row.reason)
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, exists, func, literal, select, update
 
 from contracts.batches import Batch, BatchState, BatchWork
+from contracts.events import Priority
 from contracts.versions import UnknownVersionError, as_written
 from ledger.batch_reads import event_rows, to_batch, to_event
 from ledger.columns import Moment
@@ -25,9 +26,15 @@ _RUNNING = batches.c.state == BatchState.RUNNING.value
 
 
 def claim_next(
-    ledger: Ledger, *, lease_id: str, owner: str, now: datetime, lease_for: timedelta
+    ledger: Ledger,
+    *,
+    lease_id: str,
+    owner: str,
+    now: datetime,
+    lease_for: timedelta,
+    level: Priority | None = None,
 ) -> BatchWork | None:
-    """Claim the READY batch whose turn it is; None if none is READY.
+    """Claim the READY batch whose turn it is, of this level or of any; None if none is READY.
 
     The highest lane goes first; in it the tenant that was served longest ago, and of its batches the oldest.
     Two claimers never get the same batch.
@@ -36,7 +43,7 @@ def claim_next(
         UnreadableBatchError: it is claimed, but its events are of a version that this Penstock does not read.
     """
     with writing(ledger, "claims") as connection:
-        batch_id = _next_ready(connection)
+        batch_id = _next_ready(connection, level)
         batch = (
             None if batch_id is None else _take(connection, batch_id, lease_id, owner, now, now + lease_for)
         )
@@ -81,8 +88,9 @@ def release_leases(
         )
 
 
-def _next_ready(connection: Connection) -> str | None:
-    lane = connection.execute(select(func.max(batches.c.lane)).where(_READY)).scalar()
+def _next_ready(connection: Connection, level: Priority | None) -> str | None:
+    highest = select(func.max(batches.c.lane)).where(_READY)
+    lane = connection.execute(highest).scalar() if level is None else level.rank
     if lane is None:
         return None
     in_lane = (_READY, batches.c.lane == lane)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import Column, Float, Index, Integer, SmallInteger, String, Table
 
 from ledger.columns import Json, Moment, Prose
 from ledger.tables import SERIAL, metadata
@@ -48,4 +48,33 @@ signals: Final = Table(
     Column("at", Moment, nullable=False),
     Column("taken_at", Moment),
     Index("ix_signals_new", "taken_at", "id"),
+)
+
+slot_wishes: Final = Table(
+    "slot_wishes",
+    metadata,
+    Column("limit_name", String, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("wanted", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+slot_leases: Final = Table(
+    "slot_leases",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("limit_name", String, nullable=False, index=True),
+    Column("owner", String, nullable=False),
+    Column("process", String, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("request_s", Float, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+lanes: Final = Table(
+    "lanes",
+    metadata,
+    Column("level", String, primary_key=True),
+    Column("owner", String),
+    Column("until", Moment, nullable=False),
 )

@@ -40,4 +40,4 @@ def item_costs(ledger: Ledger, batch_id: str) -> dict[str, Decimal]:
         .group_by(model_calls.c.item)
     )
     with reading(ledger) as connection:
-        return dict(connection.execute(query).all())
+        return dict(connection.execute(query).tuples().all())

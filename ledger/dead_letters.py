@@ -140,7 +140,7 @@ def purge_letter(ledger: Ledger, letter_id: str) -> bool:
         return bool(connection.execute(delete(dead_letters).where(dead_letters.c.id == letter_id)).rowcount)
 
 
-def _count(only: LetterFilter) -> Select[int]:
+def _count(only: LetterFilter) -> Select[tuple[int]]:
     return select(func.count()).select_from(dead_letters).where(*_fits(only))
 
 

@@ -97,7 +97,7 @@ class StoredDeliverable:
         return _read(self.schema_version, self.payload)
 
 
-def to_deliverable(row: Row[*tuple[Any, ...]]) -> Deliverable:
+def to_deliverable(row: Row[Any]) -> Deliverable:
     """The deliverable of a row with its `schema_version` and `payload`; UnknownVersionError for another's."""
     return _read(row.schema_version, row.payload)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select, union_all
 
 from contracts.batches import RESUMABLE, BatchState
+from contracts.events import Priority
 from ledger.engine import Ledger
 from ledger.holds import released_by_holds
 from ledger.sql import reading, writing
@@ -64,7 +65,8 @@ def next_due(ledger: Ledger) -> datetime | None:
     return due
 
 
-def count_ready(ledger: Ledger) -> int:
-    """How many batches wait to be claimed."""
+def count_ready(ledger: Ledger, level: Priority | None = None) -> int:
+    """How many batches wait to be claimed, of this level or of all."""
+    wanted = _READY if level is None else _READY & (batches.c.lane == level.rank)
     with reading(ledger) as connection:
-        return connection.execute(select(func.count()).select_from(batches).where(_READY)).scalar_one()
+        return connection.execute(select(func.count()).select_from(batches).where(wanted)).scalar_one()

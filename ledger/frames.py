@@ -1,6 +1,6 @@
 """Rows in bulk, as polars frames."""
 
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import ColumnElement, Select
@@ -13,9 +13,7 @@ DAY_US: Final = 86_400_000_000
 CHUNK: Final = 50_000
 
 
-def read_frame(
-    ledger: Ledger, query: Select[*tuple[object, ...]], schema: dict[str, pl.DataType]
-) -> pl.DataFrame:
+def read_frame(ledger: Ledger, query: Select[Any], schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """The query's rows as a frame of that schema, column by column in its order; times as microseconds.
 
     Rows come in chunks from the server, so that a million of them never stand in memory as Python objects.

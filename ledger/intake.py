@@ -162,7 +162,7 @@ def _known_hashes(connection: Connection, keys: list[bytes]) -> dict[bytes, byte
         where = f"IN ({','.join('?' * len(some))})" if is_sqlite(connection) else "= ANY(%s)"
         values = tuple(some) if is_sqlite(connection) else (some,)
         found = connection.exec_driver_sql(f"SELECT key, content_hash FROM events WHERE key {where}", values)
-        known.update(found.all())
+        known.update(found.tuples().all())
     return known
 
 

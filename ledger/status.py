@@ -94,7 +94,7 @@ def _deliverables(connection: Connection, since: datetime | None) -> dict[str, A
         .group_by(deliverables.c.kind)
         .order_by(deliverables.c.kind)
     )
-    by_kind: dict[str, int] = dict(connection.execute(query).all())
+    by_kind: dict[str, int] = dict(connection.execute(query).tuples().all())
     return {"total": sum(by_kind.values()), "by_kind": by_kind}
 
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from contracts.batches import FINISHED, BatchState
+from contracts.events import Priority
+from ledger.batch_news import Moved, tell_moves
 from ledger.dead_letters import DeadLetter, bury_within
 from ledger.engine import Ledger
 from ledger.errors import IllegalTransitionError, LeaseLostError, UnknownBatchError
@@ -113,9 +115,11 @@ def update_state(
     where = [batches.c.id == batch_id]
     if lease is not None:
         where.append(batches.c.lease == lease)
-    found = connection.execute(select(batches.c.state).where(*where)).scalar()
-    if found is None or BatchState(found) not in sources:
+    told = (batches.c.tenant, batches.c.level, batches.c.scope, batches.c.pipeline)
+    row = connection.execute(select(batches.c.state, *told).where(*where)).first()
+    if row is None or BatchState(row.state) not in sources:
         return None
+    found, came_from = row.state, BatchState(row.state)
     moved = {"state": to.value, "reason": reason, "lease_until": None, "hold": None, "diagnosis": None}
     times = {"finished_at": now} if to in FINISHED else {}
     changed = connection.execute(
@@ -124,8 +128,10 @@ def update_state(
     # On PostgreSQL another transaction may have moved it between the two statements.
     if changed.rowcount == 0:
         return None
-    record_move(connection, batch_id, BatchState(found), to, reason, now)
-    return BatchState(found)
+    record_move(connection, batch_id, came_from, to, reason, now)
+    batch = Moved(batch_id, row.tenant, Priority(row.level), row.scope, row.pipeline)
+    tell_moves(connection, [batch], came_from, to, now)
+    return came_from
 
 
 def record_move(

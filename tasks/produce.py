@@ -84,7 +84,17 @@ def caller_for(work: BatchWork, stage: str, item: str) -> Caller:
     batch = work.batch
     features = Counter(event.feature for event in work.events)
     feature = min(features, key=lambda name: (-features[name], name))
-    return Caller(batch.id, batch.tenant, batch.user, feature, batch.pipeline, stage, item, work.lease)
+    return Caller(
+        batch.id,
+        batch.tenant,
+        batch.user,
+        feature,
+        batch.pipeline,
+        stage,
+        item,
+        work.lease,
+        rank=batch.level.rank,
+    )
 
 
 async def produce(spec: ItemSpec, who: Caller, stored: StoredItem | None, producer: Producer) -> Item:

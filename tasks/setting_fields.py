@@ -49,6 +49,8 @@ def _secret_address(url: SecretStr) -> SecretStr:
 Address = Annotated[str, AfterValidator(_address)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 Delay = Annotated[float, Field(ge=0, le=3_600)]
+Requests = Annotated[int, Field(ge=1, le=10_000)]
+TokensAMinute = Annotated[int, Field(ge=60, le=1_000_000_000)]
 SolutionForm = Literal["document", "action_plan", "structured_report"]
 Audience = Literal["admin", "team_lead", "end_user"]
 
@@ -106,9 +108,15 @@ class SettingFields(BaseSettings):
     breaker_longest_s: float = Field(600, gt=0, le=DAY_S)
 
     model_requests_in_flight: int = Field(32, ge=1, le=10_000)
+    requests_by_model: dict[str, Requests] = {}
+    requests_by_tenant: dict[str, Requests] = {}
+    tokens_a_minute: dict[str, TokensAMinute] = {}
     batches_in_flight: int = Field(40, ge=1, le=1_000)
     lease_s: float = Field(120, ge=5, le=DAY_S)
     stop_s: float = Field(60, ge=0, le=DAY_S)
+    worker_flow_runs: int = Field(10, ge=1, le=1_000)
+    worker_runs: int = Field(2_000, ge=1, le=1_000_000)
+    worker_memory_mb: int = Field(2_000, ge=300, le=1_000_000)
     hold_s: float = Field(300, ge=1, le=30 * DAY_S)
 
     batching: BatchPolicy = BatchPolicy()

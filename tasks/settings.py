@@ -17,6 +17,7 @@ from ledger.breakers import BreakerRules
 from ledger.call_rules import CallRules, RetryBudget
 from tasks.batch_policy import BatchPolicy
 from tasks.diagnosis.redact import environment_secrets
+from tasks.model.caps import REQUESTS, Cap, cap_of_tokens, requests_of_model, requests_of_tenant
 from tasks.setting_fields import SettingFields, SettingsError
 
 OFFLINE_MODEL = "offline-extractive"
@@ -88,6 +89,14 @@ class Settings(SettingFields):
         )
         window = timedelta(seconds=self.retry_window_s)
         return CallRules(breaker, RetryBudget(self.retry_share, self.retry_least, window))
+
+    @property
+    def caps(self) -> tuple[Cap, ...]:
+        """Every cap on requests to models that has to exist."""
+        of_models = (Cap(requests_of_model(of), most) for of, most in self.requests_by_model.items())
+        of_tenants = (Cap(requests_of_tenant(of), most) for of, most in self.requests_by_tenant.items())
+        tokens = (cap_of_tokens(model, a_minute) for model, a_minute in self.tokens_a_minute.items())
+        return (Cap(REQUESTS, self.model_requests_in_flight), *of_models, *of_tenants, *tokens)
 
     @property
     def solution_window(self) -> timedelta:

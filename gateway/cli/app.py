@@ -54,6 +54,22 @@ def down(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def deploy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what differs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a Prefect server show Penstock: pool, deployments.
+
+    With queues, triggers, limits and alerts. Shows what differs first, and asks. Of limits only what is missing is
+    made: how many requests there may be is yours to say, in the UI.
+    """
+    from gateway.cli.deploy import run_deploy
+
+    run_deploy(dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
 def ingest(
     paths: Annotated[
         list[str],

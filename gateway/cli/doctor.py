@@ -135,10 +135,10 @@ def _prefect(settings: Settings) -> list[Finding]:
 
 def _limits(settings: Settings, service: Service) -> Finding:
     """A run takes its slots as one block, and makes do with a lower limit; with none at all it waits for ever."""
-    from flows.slots import MODEL_LIMIT
+    from tasks.model.caps import REQUESTS
 
     try:
-        answer = httpx.get(f"{service.url}/v2/concurrency_limits/{MODEL_LIMIT}", timeout=5)
+        answer = httpx.get(f"{service.url}/v2/concurrency_limits/{REQUESTS}", timeout=5)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return Finding("limits", ok=True, seen="none yet; the first run makes them")
         limit = answer.raise_for_status().json()
@@ -146,7 +146,7 @@ def _limits(settings: Settings, service: Service) -> Finding:
         return Finding("limits", ok=False, seen=str(error), to_do="check what answers at PREFECT_API_URL")
     wanted = settings.model_requests_in_flight
     takes = min(wanted, limit["limit"])
-    to_do = f"raise {MODEL_LIMIT} in the Prefect UI under Concurrency: at 0 no model is called"
+    to_do = f"raise {REQUESTS} in the Prefect UI under Concurrency: at 0 no model is called"
     return Finding(
         "limits",
         ok=takes > 0,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable
+from typing import TypeVar
 
 import httpx
 
@@ -10,6 +11,8 @@ from gateway.cli.errors import OutOfReachError
 from gateway.cli.ledger import ledger_of
 from gateway.cli.model import check_model
 from tasks.settings import Settings, load_settings
+
+T = TypeVar("T")
 
 
 def start_services() -> tuple[Settings, Service]:
@@ -32,10 +35,18 @@ def start_services() -> tuple[Settings, Service]:
     return settings, service
 
 
-async def prepared(first_question: Awaitable[None]) -> None:
+def found_prefect(settings: Settings) -> Service:
+    """The Prefect server, set or started, with this process set up to speak with it. Nothing else is started."""
+    check_prefect(settings)
+    service = prefect_server(settings)
+    use_prefect(settings, service)
+    return service
+
+
+async def prepared(first_question: Awaitable[T]) -> T:
     """Ask Prefect something before work begins; OutOfReachError when it refuses, a wrong login for one."""
     try:
-        await first_question
+        return await first_question
     except httpx.HTTPError as error:
         raise OutOfReachError(
             f"the Prefect server refuses: {error}; check PREFECT_API_URL and the key that it wants"

@@ -5,11 +5,10 @@ classified failure comes back. The SDK takes a second to load and is imported wh
 stage, or lists dead letters, does not wait for it.
 """
 
-import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -22,6 +21,7 @@ from pydantic import BaseModel
 from contracts.calls import CallFailure, Reply, Usage
 from contracts.errors import OperatorError
 from tasks.model.prices import PriceTable
+from tasks.model.throttle import Throttle
 
 if TYPE_CHECKING:
     import anthropic
@@ -57,6 +57,11 @@ class ModelRequest:
             "output_config": {"format": {"type": "json_schema", "schema": _schema(self.reply)}},
         }
 
+    @property
+    def characters(self) -> int:
+        """How long the question is."""
+        return len(self.system) + len(self.user)
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the body: the identity of what is asked."""
@@ -87,7 +92,11 @@ class ModelClient:
     max_in_flight: int
     prices: PriceTable
     _sdk: "anthropic.AsyncAnthropic" = field(init=False, repr=False)
-    _slots: asyncio.Semaphore = field(init=False, repr=False)
+    throttle: Throttle = field(init=False, repr=False)
+    """To be passed around recording a call and `ask`: what is on record is out."""
+
+    def __post_init__(self) -> None:
+        self.throttle = Throttle(self.max_in_flight)
 
     async def __aenter__(self) -> Self:
         import anthropic  # noqa: PLC0415
@@ -95,16 +104,10 @@ class ModelClient:
         self._sdk = anthropic.AsyncAnthropic(
             api_key=self.api_key, base_url=self.base_url, timeout=self.timeout_s, max_retries=0
         )
-        self._slots = asyncio.Semaphore(self.max_in_flight)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._sdk.close()
-
-    @property
-    def slot(self) -> asyncio.Semaphore:
-        """One of the requests in flight, to be held around recording a call and `ask`: what is on record is out."""
-        return self._slots
 
     async def ask(self, request: ModelRequest, call_id: str) -> Reply:
         """The answer, priced; `ModelCallError` for everything else. `call_id` travels as a header."""
@@ -126,14 +129,6 @@ class ModelClient:
         if reply.stop_reason != "end_turn":
             raise ModelCallError(_unusable(reply))
         return reply
-
-    @asynccontextmanager
-    async def held_back(self, count: int) -> AsyncIterator[None]:
-        """For the time of the block, `count` fewer requests in flight."""
-        async with AsyncExitStack() as held:
-            for _ in range(count):
-                await held.enter_async_context(self._slots)
-            yield
 
     async def reachable(self) -> Mapping[str, Any]:
         """The provider's list of models, as a cheap proof that address and key are good."""

@@ -7,20 +7,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Concatenate, ParamSpec, TypeGuard
+from typing import Concatenate, Final, ParamSpec, TypeGuard
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from contracts.calls import CallFailure, CallIdentity, Purpose, Reply
+from contracts.calls import CallFailure, CallIdentity, Purpose, Reply, Usage
 from ledger.call_rules import DEFAULT_RULES, CallHeldError, CallRules
 from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
 from ledger.work import begin_call, settle_call
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
+from tasks.model.slots import NoSlotsError
+from tasks.model.throttle import Passenger
 
 P = ParamSpec("P")
 
 JITTER = 0.2
+UNTIL_THERE_ARE_SLOTS: Final = timedelta(seconds=60)
+"""How long a batch is held that a cap lets ask nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Caller:
     stage: str
     item: str
     lease: str | None = None
+    rank: int = 0
+    """Whose turn it is among those that wait for the throttle: the highest first."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +107,16 @@ class PaidCalls:
 
         Raises:
             ModelCallError: the call failed for good: rejected, refused, cut, or transient after every retry.
-            CallHeldError: a pause, an open breaker or a spent retry budget stands in its way.
+            CallHeldError: a pause, an open breaker, a spent retry budget or a cap of nothing stands in its way.
             LeaseLostError: the caller's lease no longer holds the batch; another worker may be asking the same.
         """
         try:
             async for attempt in self._attempts(self._is_worth_waiting):
                 with attempt:
                     return await self._attempt(who, question, attempt.retry_state.attempt_number)
+        except NoSlotsError as error:
+            resume_at = self.clock() + UNTIL_THERE_ARE_SLOTS
+            raise CallHeldError(str(error), resume_at=resume_at) from error
         except ModelCallError as error:
             if not error.is_transient or self._is_worth_waiting(error):
                 raise
@@ -133,18 +142,23 @@ class PaidCalls:
         )
 
     async def _attempt(self, who: Caller, question: Question, number: int) -> PaidReply:
+        request = question.request
         # What waits for its turn is not yet on record: every call that is has left, and may have been paid for.
-        async with self.client.slot:
+        async with self.client.throttle.passed(
+            Passenger(request.model, who.tenant, request.characters, who.rank)
+        ) as used:
             call_id = self.new_id()
             identity = self._identity(call_id, who, question, number)
             earlier = await asyncio.to_thread(begin_call, self.ledger, identity, self.rules, who.lease)
             if earlier is not None:
+                used(Usage())
                 return PaidReply(None, earlier)
             try:
-                reply = await self.client.ask(question.request, call_id)
+                reply = await self.client.ask(request, call_id)
             except ModelCallError as error:
                 await self._settle(call_id, error.failure)
                 raise
+            used(reply.usage)
             return PaidReply(call_id, reply)
 
     async def keep(

@@ -22,6 +22,7 @@ PURPOSES = {
     "demo": "Run the main job over the sample events",
     "up": "Run everything until Ctrl-C",
     "down": "Stop the services",
+    "deploy": "Make a Prefect server show Penstock",
     "ingest": "Take events in",
     "run": "Form the batches that are due and process what is ready",
     "status": "Show where everything stands",

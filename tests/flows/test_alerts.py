@@ -13,8 +13,8 @@ from prefect.events.actions import CallWebhook, DoNothing
 from deployments.automations import ALERTS, ensure_automations
 from deployments.installed import ensure_installed
 from flows.lane import process_ready_batches
-from flows.slots import MODEL_LIMIT
 from flows.watch import announce_all
+from tasks.model.caps import REQUESTS
 from tasks.runtime import current_runtime
 from tasks.settings import Settings
 
@@ -105,13 +105,13 @@ def test_processes_that_start_at_once_install_everything_once(prefect_slots, tmp
 
     async def all_at_once():
         async with get_client() as client:
-            await client.delete_global_concurrency_limit_by_name(MODEL_LIMIT)
+            await client.delete_global_concurrency_limit_by_name(REQUESTS)
             for alert in ALERTS:
                 for known in await client.read_automations_by_name(alert.name):
                     await client.delete_automation(known.id)
             await asyncio.gather(*(ensure_installed(Settings(home=tmp_path)) for _ in range(5)))
             counts = [len(await client.read_automations_by_name(alert.name)) for alert in ALERTS]
-            return counts, await client.read_global_concurrency_limit_by_name(MODEL_LIMIT)
+            return counts, await client.read_global_concurrency_limit_by_name(REQUESTS)
 
     counts, limit = asyncio.run(all_at_once())
     assert counts == [1] * len(ALERTS)

@@ -15,7 +15,7 @@ from flows.forming import Watch, form_batches
 from flows.intake import ingest_files
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
-from flows.rounds import has_work, work, work_round
+from flows.rounds import has_work, work
 from ledger.batches import create_batches, list_batches
 from ledger.deliveries import commit_batch
 from ledger.engine import close_ledger, open_ledger
@@ -60,7 +60,7 @@ def test_files_become_deliverables_and_a_lake_in_rounds_until_idle(world, tmp_pa
 
 def test_a_round_without_anything_to_do_asks_nobody(world):
     """An empty ledger: no batch, no request, and still a lake that can be opened."""
-    world.run(lambda: work_round(flush=True))
+    world.run(lambda: work(until_idle=False, flush=True))
     assert world.offline.requests == []
     assert list_batches(world.ledger, 10) == ()
     with flywheel.connect(world.settings.lake) as lake:

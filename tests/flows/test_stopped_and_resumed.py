@@ -1,11 +1,10 @@
 """What stops a batch without ending it, and how it goes on: outage, throttle, crash, a lease that was lost."""
 
 import asyncio
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -16,7 +15,6 @@ from flows.forming import form_batches
 from flows.lane import process_ready_batches
 from flows.leases import kept_lease
 from flows.process_batch import process_batch
-from flows.slots import MODEL_LIMIT, SHORTEST_LEASE_S, model_slots
 from ledger.batches import batch_diagnosis, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
@@ -24,7 +22,8 @@ from ledger.due import release_due
 from ledger.errors import LeaseLostError, LedgerFaultError
 from ledger.sql import writing
 from ledger.work import calls_in_doubt, read_items
-from tasks.runtime import current_runtime, runtime
+from tasks.model.caps import REQUESTS
+from tasks.runtime import runtime
 from tests.worlds import on_both, until
 
 TEXTS = [
@@ -121,23 +120,29 @@ def set_limit(world):
     async def set_to(slots):
         async with get_client() as client:
             if slots is None:
-                await client.delete_global_concurrency_limit_by_name(MODEL_LIMIT)
+                await client.delete_global_concurrency_limit_by_name(REQUESTS)
             else:
-                await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, slots)
+                await client.upsert_global_concurrency_limit_by_name(REQUESTS, slots)
 
     yield lambda slots: world.run(lambda: set_to(slots))
     world.run(lambda: set_to(world.settings.model_requests_in_flight))
 
 
-def test_a_limit_that_is_missing_ends_the_lane_before_any_call(world, fill, set_limit):
-    """Without its slots no request leaves: the lane fails by the limit's name and the batch stays READY."""
+@pytest.mark.parametrize(
+    ("slots", "says"), [(None, f"Prefect has no limit {REQUESTS}"), (0, f"{REQUESTS} is set to 0")]
+)
+def test_a_limit_that_is_missing_or_nothing_stops_paid_calls_and_holds_the_batch(
+    world, fill, set_limit, slots, says
+):
+    """Taken away in the UI it frees nobody: no request leaves, and the work goes on once it is back."""
     batch = fill.ready(world.ledger, TEXTS)
-    set_limit(None)
-    state = world.run(lane)
-    assert state.is_failed()
-    assert MODEL_LIMIT in state.message
+    set_limit(slots)
+    assert world.run(lane).message == "1 HELD"
     assert world.offline.requests == []
-    assert world.states(batch) == [BatchState.READY]
+    assert says in world.batch(batch).reason
+    set_limit(world.settings.model_requests_in_flight)
+    world.clock.advance(minutes=1)
+    assert world.run(form_batches, lane).message == "1 DONE"
 
 
 def test_a_limit_below_what_a_process_would_take_is_kept(world, fill, set_limit):
@@ -149,26 +154,6 @@ def test_a_limit_below_what_a_process_would_take_is_kept(world, fill, set_limit)
     assert world.offline.stats["max_in_flight"] <= 2
 
 
-@pytest.mark.parametrize(("lease_s", "granted_s"), [(90, 90), (5, SHORTEST_LEASE_S)])
-def test_the_slots_of_a_dead_worker_are_free_when_its_batches_are(
-    make_world, prefect_home, lease_s, granted_s
-):
-    """Prefect's server holds them for a lease and not longer, or for the shortest that it grants."""
-    world = make_world(lease_s=lease_s)
-
-    leases = prefect_home / "prefect" / "concurrency_leases" / "expirations.json"
-
-    async def held():
-        began, before = datetime.now(UTC), json.loads(leases.read_text()) if leases.exists() else {}
-        async with model_slots(current_runtime()):
-            (ours,) = json.loads(leases.read_text()).items() - before.items()
-            ends = datetime.fromisoformat(ours[1])
-            return (ends - began).total_seconds(), (ends - datetime.now(UTC)).total_seconds()
-
-    from_before, from_after = world.run(held)
-    assert from_after <= granted_s <= from_before
-
-
 def test_an_operators_limit_is_kept(world, prefect_slots):
     """What somebody set in the Prefect UI is not set back at the next start."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415
@@ -177,10 +162,10 @@ def test_an_operators_limit_is_kept(world, prefect_slots):
 
     async def set_and_ensure():
         async with get_client() as client:
-            await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, 3)
+            await client.upsert_global_concurrency_limit_by_name(REQUESTS, 3)
             await ensure_limits(world.settings)
-            kept = await client.read_global_concurrency_limit_by_name(MODEL_LIMIT)
-            await client.upsert_global_concurrency_limit_by_name(MODEL_LIMIT, prefect_slots)
+            kept = await client.read_global_concurrency_limit_by_name(REQUESTS)
+            await client.upsert_global_concurrency_limit_by_name(REQUESTS, prefect_slots)
             return kept.limit
 
     assert world.run(set_and_ensure) == 3

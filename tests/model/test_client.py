@@ -14,6 +14,7 @@ from deployments.offline_model.server import serve_offline
 from evaluation.fence import fenced
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.prices import load_prices
+from tasks.model.throttle import Passenger
 
 EVENTS = [
     {
@@ -187,7 +188,7 @@ def test_requests_in_flight_never_exceed_the_bound():
     with serve_offline(latency=0.05) as offline:
 
         async def one(client, number):
-            async with client.slot:
+            async with client.throttle.passed(Passenger("any", "acme", 0)):
                 await client.ask(asking(), f"call-{number}")
 
         async def all_at_once():

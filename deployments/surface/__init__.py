@@ -1,0 +1,1 @@
+"""What a Prefect server shows of Penstock: the pool and its queues, deployments, triggers, limits, alerts."""

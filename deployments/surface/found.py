@@ -1,0 +1,72 @@
+"""What a Prefect server has of Penstock's things: by the pool's name, the tag, the names of triggers and limits."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.exceptions import ObjectNotFound
+
+from deployments.surface.shape import Key, Shape, shape_of_automation, shape_of_deployment, shape_of_queue
+from deployments.surface.spec import POOL, QUEUES, Surface
+
+PAGE: Final = 200
+TAG: Final = "penstock"
+
+
+@dataclass
+class Found:
+    """What there is, and under which ids."""
+
+    shapes: dict[Key, Shape] = field(default_factory=dict)
+    ids: dict[Key, UUID] = field(default_factory=dict)
+
+
+async def read_found(client: PrefectClient, wanted: Surface) -> Found:
+    """Look at all of it. What an operator has made beside it is not looked at."""
+    found = Found()
+    await _read_pool(client, found)
+    await _read_deployments(client, found)
+    for name in wanted.triggers:
+        for automation in (await client.read_automations_by_name(name))[:1]:
+            found.shapes["trigger", name] = shape_of_automation(automation)
+            found.ids["trigger", name] = automation.id
+    caps = {cap.name for cap in wanted.caps}
+    async for limit in pages(client.read_global_concurrency_limits):
+        if limit.name in caps:
+            found.shapes["limit", limit.name] = {}
+    return found
+
+
+async def _read_pool(client: PrefectClient, found: Found) -> None:
+    try:
+        await client.read_work_pool(POOL)
+    except ObjectNotFound:
+        return
+    found.shapes["pool", POOL] = {}
+    for queue in await client.read_work_queues(work_pool_name=POOL):
+        if queue.name in QUEUES:
+            found.shapes["queue", queue.name] = shape_of_queue(queue)
+            found.ids["queue", queue.name] = queue.id
+
+
+async def _read_deployments(client: PrefectClient, found: Found) -> None:
+    flows: dict[UUID, str] = {}
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    async for deployment in pages(client.read_deployments, deployment_filter=tagged):
+        if deployment.flow_id not in flows:
+            flows[deployment.flow_id] = (await client.read_flow(deployment.flow_id)).name
+        name = f"{flows[deployment.flow_id]}/{deployment.name}"
+        found.shapes["deployment", name] = shape_of_deployment(deployment)
+        found.ids["deployment", name] = deployment.id
+
+
+async def pages(read: Callable[..., Awaitable[list[Any]]], **what: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as `read` takes it
+    """Everything that a method of Prefect's client gives, page by page."""
+    offset = 0
+    while page := await read(limit=PAGE, offset=offset, **what):
+        for one in page:
+            yield one
+        offset += len(page)

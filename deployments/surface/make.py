@@ -1,0 +1,100 @@
+"""Making a server's things as they are to be, one by one. What another process has just made is as good."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    GlobalConcurrencyLimitCreate,
+    WorkPoolCreate,
+)
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+from prefect.client.schemas.schedules import construct_schedule
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
+
+from deployments.surface.found import Found
+from deployments.surface.shape import Difference
+from deployments.surface.spec import POOL, QUEUES, DeploymentSpec, Surface, automation_of, release
+
+
+class Maker:
+    """Makes one difference after the other, in their order: triggers need their deployments."""
+
+    def __init__(self, client: PrefectClient, wanted: Surface, found: Found) -> None:
+        self._client, self._wanted, self._found = client, wanted, found
+
+    async def make(self, difference: Difference) -> None:
+        """Make this one; `ObjectAlreadyExists` of another process that makes the same is no error."""
+        makers = {
+            "pool": self._pool,
+            "queue": self._queue,
+            "deployment": self._deployment,
+            "trigger": self._trigger,
+            "limit": self._limit,
+        }
+        with suppress(ObjectAlreadyExists):
+            await makers[difference.kind](difference)
+
+    async def _pool(self, _: Difference) -> None:
+        kind = self._wanted.pool_type
+        pool = WorkPoolCreate(
+            name=POOL,
+            type=kind,
+            description="Penstock's runs, in queues: high, medium, low, maintenance.",
+            base_job_template=await get_default_base_job_template_for_infrastructure_type(kind) or {},
+        )
+        await self._client.create_work_pool(pool)
+
+    async def _queue(self, difference: Difference) -> None:
+        name, priority = difference.name, QUEUES[difference.name]
+        if difference.what == "create":
+            await self._client.create_work_queue(name, priority=priority, work_pool_name=POOL)
+        else:
+            await self._client.update_work_queue(self._found.ids["queue", name], priority=priority)
+
+    async def _deployment(self, difference: Difference) -> None:
+        spec, key = self._wanted.spec(difference.name), ("deployment", difference.name)
+        if spec is None:
+            await self._client.delete_deployment(self._found.ids.pop(key))
+        else:
+            self._found.ids[key] = await self._deployed(spec)
+
+    async def _deployed(self, spec: DeploymentSpec) -> UUID:
+        options = None
+        if spec.collisions is not None:
+            options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy(spec.collisions))
+        return await self._client.create_deployment(
+            flow_id=await self._client.create_flow_from_name(spec.flow),
+            name=spec.name,
+            version=release(),
+            schedules=[
+                DeploymentScheduleCreate(schedule=construct_schedule(interval=every), active=active)
+                for every, active in spec.schedules
+            ],
+            concurrency_limit=spec.limit,
+            concurrency_options=options,
+            parameters=spec.parameters,
+            description=spec.description,
+            work_queue_name=spec.queue,
+            work_pool_name=POOL,
+            tags=list(spec.tags),
+            entrypoint=spec.entrypoint,
+            parameter_openapi_schema=spec.form,
+            enforce_parameter_schema=True,
+        )
+
+    async def _trigger(self, difference: Difference) -> None:
+        spec, trigger = self._wanted.triggers[difference.name]
+        automation = automation_of(trigger, self._found.ids["deployment", spec.full_name])
+        if difference.what == "create":
+            await self._client.create_automation(automation)
+        else:
+            await self._client.update_automation(self._found.ids["trigger", difference.name], automation)
+
+    async def _limit(self, difference: Difference) -> None:
+        cap = next(cap for cap in self._wanted.caps if cap.name == difference.name)
+        await self._client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=cap.name, limit=cap.slots, slot_decay_per_second=cap.decay)
+        )

@@ -1,0 +1,51 @@
+"""Flow runs whose process has died: nobody else would ever say that they have crashed."""
+
+import os
+import socket
+from typing import Final
+
+import psutil
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+UNDER_WAY: Final = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+PAGE: Final = 200
+
+
+def process_name() -> str:
+    """`host:pid`, by which a flow run names the process it is in."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def is_orphan(infrastructure: str | None) -> bool:
+    """True where that process was on this host and is no more, or has our own id and ours has begun nothing yet."""
+    host, _, pid = (infrastructure or "").rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))
+
+
+async def crash_orphans(client: PrefectClient, pool: str) -> list[FlowRun]:
+    """Mark the runs of dead processes of this host as Crashed. To be called before anything runs here."""
+    found = await client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY))),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        limit=PAGE,
+    )
+    orphans = [run for run in found if is_orphan(run.infrastructure_pid)]
+    for run in orphans:
+        message = f"Its process, {run.infrastructure_pid}, died. What was in work goes on when its lease has run out."
+        try:
+            await client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        except ObjectNotFound:
+            continue  # Deleted meanwhile.
+    return orphans

@@ -1,0 +1,199 @@
+"""The worker type `warm`, on Prefect's base class: `prefect worker start --pool penstock --type warm`."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from anyio import TASK_STATUS_IGNORED, CancelScope
+from anyio.abc import TaskStatus
+from prefect import Flow
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.flows import load_flow_from_entrypoint
+from prefect.states import Failed
+from prefect.workers.base import BaseWorker, BaseWorkerResult
+
+from deployments.warm.bounds import Bounds, begin_anew, memory_mb
+from deployments.warm.configuration import UnfitDeploymentError, WarmConfiguration, WarmVariables
+from deployments.warm.news import follow
+from deployments.warm.orphans import crash_orphans, process_name
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
+BY_STOP = "The worker was stopped. What was in work goes on with the next run."
+LOOK_S = 0.1
+
+
+class WarmResult(BaseWorkerResult):
+    """The end of a run here; its state says how it ended."""
+
+
+class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
+    """Runs flow runs inside its own process, with one runtime for all of them."""
+
+    type = "warm"
+    job_configuration = WarmConfiguration
+    job_configuration_variables = WarmVariables
+    _description = (
+        "Runs Penstock's flows in one long-lived process that has everything imported and connected."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class takes them
+        from tasks.settings import load_settings  # noqa: PLC0415 - the server imports this module and needs none
+
+        self.settings: Settings = load_settings()
+        kwargs["limit"] = kwargs.get("limit") or self.settings.worker_flow_runs
+        kwargs["name"] = kwargs.get("name") or f"warm {process_name()}"
+        # Nothing is prepared ahead; a run that waits for its time would hold its deployment's slot meanwhile.
+        kwargs["prefetch_seconds"] = 0
+        super().__init__(*args, **kwargs)
+        self._bounds = Bounds(self.settings.worker_runs, self.settings.worker_memory_mb)
+        self._stop = threading.Event()
+        self._patience_s = self.settings.stop_s
+        self._polling = asyncio.Lock()
+        self._news: asyncio.Task[None] | None = None
+
+    async def start(
+        self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
+    ) -> None:
+        """As every worker, until SIGINT or SIGTERM; a second one breaks off what is in work.
+
+        By handlers of our own: Prefect's turn SIGTERM into a SIGINT, which shells let background processes ignore.
+        """
+        work = asyncio.current_task()
+        assert work is not None  # noqa: S101 - a coroutine that runs is in a task
+        handled = threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if handled else ():
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, work)
+        try:
+            await super().start(run_once, with_healthcheck, printer)
+        except asyncio.CancelledError:
+            if not self._stop.is_set():
+                raise
+            work.uncancel()
+            printer(f"Worker {self.name!r} stopped.")
+
+    def _signalled(self, work: asyncio.Task[None]) -> None:
+        if self._stop.is_set():
+            self._patience_s = 0.0
+            return
+        self._logger.info("Stopping: what is in work has %g s; once more to break it off.", self._patience_s)
+        self._stop.set()
+        work.cancel()
+
+    async def setup(self) -> None:
+        """Begin to host, then connect."""
+        from deployments.warm.host import Host  # noqa: PLC0415
+        from flows.cockpit import at_hand  # noqa: PLC0415
+
+        self._host = Host(lambda: at_hand(self.settings, self._stop))
+        self._host.start()
+        await super().setup()
+
+    async def sync_with_backend(self) -> None:
+        """As every worker; and at the first time, tidy up after the dead and listen for news."""
+        await super().sync_with_backend()
+        await self._open_what_is_shared()
+        if self._news is None and self._work_pool is not None:
+            for orphan in await crash_orphans(self.client, self._work_pool_name):
+                self._logger.warning("Flow run %r died with its process: marked as crashed.", orphan.name)
+            self._news = asyncio.create_task(
+                follow(self._work_pool.id, self.get_and_submit_flow_runs, self._cancel, self._logger)
+            )
+
+    async def _open_what_is_shared(self) -> None:
+        """So that events are told and slots held ready before the first run; what is away now is tried again."""
+        try:
+            await self._host.ready()
+        except Exception as error:  # noqa: BLE001 - whatever prevents it, the runs will say so too
+            self._logger.warning("Not ready yet, runs would crash: %s", error)
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Begin what is due and end what was cancelled; where this process is old, begin anew instead."""
+        async with self._polling:
+            await self._end_cancelled()
+            if why := self._bounds.reached(self._host.hosted, memory_mb()):
+                await self._renew(why)
+            return await super().get_and_submit_flow_runs()
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: WarmConfiguration,
+        task_status: TaskStatus[Any] | None = None,
+    ) -> WarmResult:
+        """Host a run to its end. What prevents its beginning is raised, and the run crashes with that message."""
+        path = configuration.flow_path()
+        flow: Flow[..., Any] = await asyncio.to_thread(load_flow_from_entrypoint, path)
+        if not flow.isasync or flow.isgenerator:
+            raise UnfitDeploymentError(
+                f"`{path}` is no `async def`: a warm worker runs all its flows on one loop"
+            )
+        await self._host.ready()
+        (task_status or TASK_STATUS_IGNORED).started(process_name())
+        try:
+            await self._host.run(flow, flow_run)
+        except Exception as error:  # noqa: BLE001 - the engine's own: what a flow raises is its run's state
+            self.get_flow_run_logger(flow_run).error("The run could not be carried out.", exc_info=error)
+            failed: State[Any] = Failed(
+                message=f"The run could not be carried out: {type(error).__name__}: {error}"
+            )
+            await self.client.set_flow_run_state(flow_run.id, failed)
+        return WarmResult(identifier=process_name(), status_code=0)
+
+    async def teardown(self, *exc_info: object) -> None:
+        """Let what is in work come to its rest, for as long as the settings allow; then disconnect."""
+        with CancelScope(shield=True):
+            await self._come_to_rest()
+            await self._stop_listening()
+            await self._host.close()
+        await super().teardown(*exc_info)
+
+    async def _come_to_rest(self, *, cancels: bool = True) -> None:
+        """Begin nothing more and wait for what is under way, or on its way here; what lasts too long is cancelled."""
+        self._stop.set()
+        began = asyncio.get_running_loop().time()
+        while self.limiter.borrowed_tokens:
+            if cancels and asyncio.get_running_loop().time() - began >= self._patience_s:
+                for run in self._host.active:
+                    self._host.end(run, BY_STOP)
+            await asyncio.sleep(LOOK_S)
+
+    async def _renew(self, why: str) -> None:
+        """The same command in the same process; runs that fall due meanwhile wait at the server."""
+        from deployments.sent import all_sent  # noqa: PLC0415
+
+        self._logger.info("This process starts anew: %s.", why)
+        await self._come_to_rest(cancels=False)
+        await self._host.close()
+        await all_sent()
+        begin_anew()
+
+    async def _stop_listening(self) -> None:
+        if self._news is not None:
+            self._news.cancel()
+            await asyncio.wait({self._news})
+
+    async def _end_cancelled(self) -> None:
+        """End the runs here that were cancelled while nobody listened."""
+        if active := self._host.active:
+            asked = FlowRunFilter(
+                id=FlowRunFilterId(any_=list(active)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+            )
+            for run in await self.client.read_flow_runs(flow_run_filter=asked):
+                self._cancel(run.id)
+
+    def _cancel(self, run: UUID) -> None:
+        if self._host.end(run, BY_SOMEBODY):
+            self._logger.info("Flow run %s is cancelled.", run)

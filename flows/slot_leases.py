@@ -1,0 +1,146 @@
+"""A process's leases on slots of a global concurrency limit: taken in blocks, renewed, given back.
+
+Prefect's server counts the slots. Beside each lease the ledger has whose it is, so that the slots of a process that
+died do not wait for the end of its leases.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import httpx
+import psutil
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
+
+from ledger.slots import SlotLease, forget_slot_lease, note_slot_lease, slot_leases_of
+from tasks.runtime import Runtime
+
+LEASE: Final = timedelta(seconds=300)
+RENEWED_WHEN_LEFT: Final = timedelta(seconds=260)
+NOT_NOW: Final = frozenset({422, 423})
+"""What the server says where there are no such slots, or there were a moment ago."""
+GONE: Final = frozenset({404, 410})
+
+
+def process_name() -> str:
+    """`host:pid` of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def has_died(process: str) -> bool:
+    """True where a process was on this host and is no more; of other hosts nobody here can tell."""
+    host, _, pid = process.rpartition(":")
+    return host == socket.gethostname() and not psutil.pid_exists(int(pid))
+
+
+def blocks(count: int) -> Iterator[int]:
+    """Sizes that make up `count` and every smaller number too: 12 is 6, 3, 1, 1, 1.
+
+    So any part can be given back without asking for another first.
+    """
+    while count > 0:
+        yield (size := max(1, count // 2))
+        count -= size
+
+
+def given_back(leases: Sequence[SlotLease], surplus: int) -> list[SlotLease]:
+    """Leases that together have no more slots than `surplus`, the largest that fit first."""
+    chosen = []
+    for lease in sorted(leases, key=lambda one: -one.slots):
+        if lease.slots <= surplus:
+            chosen.append(lease)
+            surplus -= lease.slots
+    return chosen
+
+
+class SlotLeases:
+    """What this process holds of one limit. Errors of HTTP are raised; what is held by then stays held."""
+
+    def __init__(self, run: Runtime, client: PrefectClient, limit: str) -> None:
+        self._run, self._client, self._limit = run, client, limit
+        self._held: dict[str, SlotLease] = {}
+        self._dead_since: dict[str, datetime] = {}
+
+    @property
+    def total(self) -> int:
+        """Slots held."""
+        return sum(lease.slots for lease in self._held.values())
+
+    def lasting(self, longest: timedelta) -> int:
+        """Slots whose lease outlasts a request that begins now and takes that long."""
+        ends = self._run.clock() + longest
+        return sum(lease.slots for lease in self._held.values() if lease.until > ends)
+
+    async def give_back(self, surplus: int) -> None:
+        """Give back so many at most, whole blocks."""
+        for lease in given_back(tuple(self._held.values()), surplus):
+            await self._end(lease)
+
+    async def take(self, missing: int, request_s: float) -> None:
+        """Lease so many at most; what others have not given back yet is to be asked for again.
+
+        `request_s` is how long the requests take at most that leave under the lease.
+        """
+        for size in blocks(missing):
+            try:
+                answer = await self._client.increment_concurrency_slots_with_lease(
+                    [self._limit], size, "concurrency", LEASE.total_seconds()
+                )
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code in NOT_NOW:
+                    continue
+                raise
+            granted = ConcurrencyLimitWithLeaseResponse.model_validate(answer.json())
+            # Of a limit that is gone the server leases nothing, under an id all the same.
+            if granted.limits:
+                await self._note(str(granted.lease_id), size, request_s)
+
+    async def renew(self, request_s: float) -> None:
+        """Longer leases, well before they end; one that the server has forgotten is over at once."""
+        now = self._run.clock()
+        for lease in tuple(self._held.values()):
+            if lease.until - now < RENEWED_WHEN_LEFT:
+                try:
+                    await self._client.renew_concurrency_lease(UUID(lease.id), LEASE.total_seconds())
+                except httpx.HTTPStatusError as error:
+                    if error.response.status_code not in GONE:
+                        raise
+                    del self._held[lease.id]
+                    await self._run.in_ledger(forget_slot_lease, lease.id)
+                else:
+                    longer = replace(lease, until=now + LEASE, request_s=request_s)
+                    self._held[lease.id] = longer
+                    await self._run.in_ledger(note_slot_lease, longer)
+
+    async def free_the_dead(self) -> None:
+        """Give back what processes hold that have died, once nothing of theirs can be in flight any more."""
+        now = self._run.clock()
+        for lease in await self._run.in_ledger(slot_leases_of, self._limit):
+            if lease.until <= now:
+                await self._run.in_ledger(forget_slot_lease, lease.id)
+            elif lease.id not in self._held and has_died(lease.process):
+                since = self._dead_since.setdefault(lease.process, now)
+                if (now - since).total_seconds() >= lease.request_s:
+                    await self._end(lease)
+
+    async def _note(self, lease_id: str, slots: int, request_s: float) -> None:
+        until = self._run.clock() + LEASE
+        lease = SlotLease(lease_id, self._limit, self._run.owner, process_name(), slots, request_s, until)
+        self._held[lease_id] = lease
+        await self._run.in_ledger(note_slot_lease, lease)
+
+    async def _end(self, lease: SlotLease) -> None:
+        """Give the lease back, once: who takes it out of the ledger is the one who does."""
+        self._held.pop(lease.id, None)
+        if not await self._run.in_ledger(forget_slot_lease, lease.id):
+            return
+        try:
+            await self._client.release_concurrency_slots_with_lease(UUID(lease.id))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in GONE:
+                raise

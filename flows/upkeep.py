@@ -1,0 +1,59 @@
+"""What a schedule does though nothing happens: look for what an event has missed, release, publish, watch trends."""
+
+from prefect import flow, get_run_logger
+from prefect.deployments.flow_runs import arun_deployment
+from prefect.exceptions import ObjectNotFound
+
+from contracts.events import Priority
+from flows.forming import formed, promote_bursts
+from flows.lane import process_ready_batches
+from ledger.due import release_due
+from ledger.lanes import ask_for_lanes
+from tasks.publisher import publish
+from tasks.runtime import runtime
+
+
+@flow(name="sweep", flow_run_name="sweep", persist_result=False)
+async def sweep(flush: bool = False) -> list[str]:
+    """Form, release and publish what is due, and start lanes for what is ready and nobody works on.
+
+    Args:
+        flush: Close every open pool now, however young and small.
+    """
+    async with runtime() as run:
+        await formed(run, flush=flush)
+        await publish(run)
+        missed = await run.in_ledger(ask_for_lanes, run.clock())
+        for level in missed:
+            get_run_logger().info("%s batches are ready, and nobody works on them: a lane is started", level)
+            await start_lane(level)
+        return [level.value for level in missed]
+
+
+async def start_lane(level: Priority) -> None:
+    """A lane's run of its own; where no such deployment exists, its work is done here and now."""
+    try:
+        await arun_deployment(f"process ready batches/{level.value.lower()}", timeout=0, as_subflow=False)
+    except ObjectNotFound:
+        await process_ready_batches(level)
+
+
+@flow(name="trend analysis", flow_run_name="trend analysis", persist_result=False)
+async def analyse_trends() -> int:
+    """Raise LOW events to HIGH where their topic bursts against its own history; returns how many."""
+    async with runtime():
+        return await promote_bursts()
+
+
+@flow(name="release what waits", flow_run_name="release what waits", persist_result=False)
+async def release_what_waits() -> int:
+    """Make READY what waited for a throttle, a hold or a dead worker's lease; returns how many batches."""
+    async with runtime() as run:
+        return await run.in_ledger(release_due, run.clock())
+
+
+@flow(name="publish deliverables", flow_run_name="publish deliverables", persist_result=False)
+async def publish_deliverables() -> int:
+    """Send what the outbox holds and whose time has come; returns how many messages left."""
+    async with runtime() as run:
+        return await publish(run)

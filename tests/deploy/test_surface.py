@@ -1,0 +1,172 @@
+"""What a Prefect server shows of Penstock: as the file says, made once, changed where it differs, and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.settings import PREFECT_API_URL
+
+from deployments.deploy import deploy, planned
+from deployments.surface.found import TAG, pages
+from deployments.surface.shape import Difference, differences, shapes_of
+from deployments.surface.spec import POOL, QUEUES, read_specs, surface_of
+from tasks.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SNAPSHOT = Path(__file__).with_name("surface.json")
+HIGH = "process ready batches/high"
+
+
+@pytest.fixture
+def surface(tmp_path, prefect_slots):
+    """What there is to be with the usual settings, on a server whose limit exists."""
+    assert prefect_slots
+    return surface_of(Settings(home=tmp_path))
+
+
+@pytest.fixture
+def deployed(surface, run_async):
+    """The surface, on the server."""
+    run_async(deploy(surface))
+    return surface
+
+
+def told(found):
+    """Differences by kind and name."""
+    return {(one.kind, one.name, one.what) for one in found}
+
+
+def test_the_surface_is_what_the_snapshot_says(surface):
+    """Whoever changes a deployment changes the snapshot, and sees in it what operators will see.
+
+    `python -m tests.deploy.snapshot` writes it anew.
+    """
+    shapes = {" ".join(key).strip(): shape for key, shape in shapes_of(surface).items()}
+    for shape in shapes.values():
+        shape.pop("version", None)
+    assert json.loads(json.dumps(shapes)) == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_flow_has_a_deployment_and_says_what_it_is_for():
+    """A flow that nobody can start from the UI does not exist for operators."""
+    declared = set()
+    for path in (ROOT / "flows").glob("*.py"):
+        declared |= {line.split('"')[1] for line in path.read_text().splitlines() if "@flow(name=" in line}
+    specs = read_specs()
+    assert declared <= {spec.flow for spec in specs}
+    for spec in specs:
+        assert spec.description.endswith(".")
+        assert TAG in spec.tags
+        assert spec.queue in QUEUES
+        assert all(one.get("description") for one in spec.form["properties"].values())
+
+
+def test_a_server_is_made_as_it_is_to_be_and_the_second_time_nothing_differs(deployed, run_async):
+    """Idempotent: deployments, triggers, queues by priority, limits."""
+
+    async def again():
+        async with planned(deployed) as plan, get_client() as client:
+            queues = await client.read_work_queues(work_pool_name=POOL)
+            pool = await client.read_work_pool(POOL)
+            return plan.differences, {one.name: one.priority for one in queues}, pool.type
+
+    left, queues, kind = run_async(again())
+    assert left == ()
+    assert kind == "warm"
+    assert {name: queues[name] for name in QUEUES} == QUEUES
+
+
+def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deployed, run_async):
+    """A paused schedule, another description, a deleted automation, a deployment that is none of ours any more."""
+
+    async def change_and_deploy():
+        async with get_client() as client:
+            high = await client.read_deployment_by_name(HIGH)
+            await client.update_deployment(high.id, DeploymentUpdate(description="Mine."))
+            trigger = next(iter(deployed.triggers))
+            for automation in await client.read_automations_by_name(trigger):
+                await client.delete_automation(automation.id)
+            await client.create_deployment(flow_id=high.flow_id, name="old", tags=[TAG], work_pool_name=POOL)
+            async with planned(deployed) as plan:
+                shown = plan.differences
+                made = [one async for one in plan.carry_out()]
+            async with planned(deployed) as plan:
+                return trigger, shown, made, plan.differences
+
+    trigger, shown, made, left = run_async(change_and_deploy())
+    assert told(shown) == {
+        ("deployment", HIGH, "change"),
+        ("trigger", trigger, "create"),
+        ("deployment", "process ready batches/old", "remove"),
+    }
+    (change,) = (one for one in shown if one.what == "change")
+    ((name, was, becomes),) = change.values
+    assert (name, was, becomes) == ("description", "Mine.", deployed.spec(HIGH).description)
+    assert tuple(made) == shown
+    assert left == ()
+
+
+def test_an_operators_limit_is_no_difference(deployed, run_async):
+    """How many requests there may be is decided by who pays, in the UI; only a missing limit is made."""
+
+    async def lowered():
+        cap = deployed.caps[0].name
+        async with get_client() as client:
+            before = (await client.read_global_concurrency_limit_by_name(cap)).limit
+            await client.upsert_global_concurrency_limit_by_name(cap, 3)
+            async with planned(deployed) as plan:
+                shown = plan.differences
+            await client.upsert_global_concurrency_limit_by_name(cap, before)
+            return shown
+
+    assert run_async(lowered()) == ()
+
+
+def test_prefects_own_deploy_makes_the_same_deployments(deployed, run_async, tmp_path):
+    """`prefect deploy --all`, as a team's pipeline may call it: afterwards nothing differs but the version."""
+    command = [Path(sys.executable).with_name("prefect"), "--no-prompt", "deploy", "--all"]
+    given = {
+        "PATH": str(Path(sys.executable).parent),
+        "HOME": str(tmp_path),
+        "PREFECT_HOME": str(tmp_path),
+        "PREFECT_API_URL": PREFECT_API_URL.value(),
+    }
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    async def left():
+        async with planned(deployed) as plan:
+            return plan.differences
+
+    changed = {value[0] for one in run_async(left()) for value in one.values}
+    assert changed <= {"version"}
+    run_async(deploy(deployed))
+
+
+def test_differences_are_what_is_missing_what_is_other_and_what_is_too_much():
+    """In the order in which they can be made."""
+    wanted = {("pool", "p"): {}, ("deployment", "a"): {"tags": ["x"], "limit": 1}, ("limit", "l"): {}}
+    found = {("deployment", "a"): {"tags": ["y"], "limit": 1}, ("deployment", "b"): {}, ("pool", "p"): {}}
+    assert differences(wanted, found) == (
+        Difference("limit", "l", "create"),
+        Difference("deployment", "a", "change", (("tags", ["y"], ["x"]),)),
+        Difference("deployment", "b", "remove"),
+    )
+    assert differences(wanted, wanted) == ()
+
+
+def test_everything_of_a_server_is_looked_at_page_by_page(run_async):
+    """However many there are."""
+
+    async def read(limit, offset, of):
+        return list(range(of))[offset : offset + limit]
+
+    async def collected(of):
+        return [one async for one in pages(read, of=of)]
+
+    for number in (0, 1, 200, 201, 999):
+        assert run_async(collected(number)) == list(range(number))
