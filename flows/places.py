@@ -34,7 +34,9 @@ class Place:
         if time.monotonic() - self._said_at >= SAID_EVERY_S:
             self._said_at = time.monotonic()
             for level in self._levels:
-                await self._run.in_ledger(enter_lane, level, self._run.owner, self._run.clock() + HELD_FOR)
+                # Whoever dies here is missed when its batches are.
+                until = self._run.clock() + min(HELD_FOR, self._run.settings.lease)
+                await self._run.in_ledger(enter_lane, level, self._run.owner, until)
 
     async def left(self) -> bool:
         """True when there was nothing to do for long enough, and there still is not; or the process is to end."""

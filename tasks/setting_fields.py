@@ -52,6 +52,7 @@ Delay = Annotated[float, Field(ge=0, le=3_600)]
 Requests = Annotated[int, Field(ge=1, le=10_000)]
 TokensAMinute = Annotated[int, Field(ge=60, le=1_000_000_000)]
 SolutionForm = Literal["document", "action_plan", "structured_report"]
+PoolType = Literal["warm", "process", "docker", "kubernetes", "ecs"]
 Audience = Literal["admin", "team_lead", "end_user"]
 
 
@@ -114,6 +115,7 @@ class SettingFields(BaseSettings):
     batches_in_flight: int = Field(40, ge=1, le=1_000)
     lease_s: float = Field(120, ge=5, le=DAY_S)
     stop_s: float = Field(60, ge=0, le=DAY_S)
+    pool_type: PoolType = "warm"
     worker_flow_runs: int = Field(10, ge=1, le=1_000)
     worker_runs: int = Field(2_000, ge=1, le=1_000_000)
     worker_memory_mb: int = Field(2_000, ge=300, le=1_000_000)

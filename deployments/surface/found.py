@@ -42,10 +42,10 @@ async def read_found(client: PrefectClient, wanted: Surface) -> Found:
 
 async def _read_pool(client: PrefectClient, found: Found) -> None:
     try:
-        await client.read_work_pool(POOL)
+        pool = await client.read_work_pool(POOL)
     except ObjectNotFound:
         return
-    found.shapes["pool", POOL] = {}
+    found.shapes["pool", POOL] = {"type": pool.type}
     for queue in await client.read_work_queues(work_pool_name=POOL):
         if queue.name in QUEUES:
             found.shapes["queue", queue.name] = shape_of_queue(queue)

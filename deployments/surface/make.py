@@ -12,8 +12,8 @@ from prefect.client.schemas.actions import (
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.schedules import construct_schedule
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
+from deployments.pools import PoolError, template_of
 from deployments.surface.found import Found
 from deployments.surface.shape import Difference
 from deployments.surface.spec import POOL, QUEUES, DeploymentSpec, Surface, automation_of, release
@@ -37,13 +37,19 @@ class Maker:
         with suppress(ObjectAlreadyExists):
             await makers[difference.kind](difference)
 
-    async def _pool(self, _: Difference) -> None:
+    async def _pool(self, difference: Difference) -> None:
         kind = self._wanted.pool_type
+        if difference.what == "change":
+            ((_, there, _),) = difference.values
+            raise PoolError(
+                f"the pool '{POOL}' is of the type '{there}', and a pool's type cannot be changed: set "
+                f"PENSTOCK_POOL_TYPE={there}, or delete the pool in Prefect first (its deployments stay)"
+            )
         pool = WorkPoolCreate(
             name=POOL,
             type=kind,
             description="Penstock's runs, in queues: high, medium, low, maintenance.",
-            base_job_template=await get_default_base_job_template_for_infrastructure_type(kind) or {},
+            base_job_template=await template_of(kind),
         )
         await self._client.create_work_pool(pool)
 

@@ -50,7 +50,7 @@ def shapes_of(surface: Surface) -> dict[Key, Shape]:
     """All that there is to be, in the order in which it is made. Of limits it is only that they exist."""
     nobody = UUID(int=0)
     return {
-        ("pool", POOL): {},
+        ("pool", POOL): {"type": surface.pool_type},
         **{("queue", name): {"priority": rank} for name, rank in QUEUES.items()},
         **{("deployment", spec.full_name): shape_of_spec(spec) for spec in surface.specs},
         **{

@@ -88,11 +88,11 @@ def _schedules(entry: dict[str, Any]) -> Iterator[tuple[float, bool]]:
 
 @dataclass(frozen=True)
 class Surface:
-    """What there is to be: deployments with their triggers, caps, and the type of the pool where there is none."""
+    """What there is to be: deployments with their triggers, caps, and the type of the pool."""
 
     specs: tuple[DeploymentSpec, ...]
     caps: tuple[Cap, ...]
-    pool_type: str = "warm"
+    pool_type: str
 
     @property
     def triggers(self) -> dict[str, tuple[DeploymentSpec, DeploymentEventTrigger]]:
@@ -113,4 +113,4 @@ def automation_of(trigger: DeploymentEventTrigger, deployment: UUID) -> Automati
 
 def surface_of(settings: Settings) -> Surface:
     """What a server is to show with these settings."""
-    return Surface(read_specs(), settings.caps)
+    return Surface(read_specs(), settings.caps, settings.pool_type)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.settings import PREFECT_API_URL
 
 from deployments.deploy import deploy, planned
+from deployments.pools import PoolError
 from deployments.surface.found import TAG, pages
 from deployments.surface.shape import Difference, differences, shapes_of
 from deployments.surface.spec import POOL, QUEUES, read_specs, surface_of
@@ -124,6 +126,13 @@ def test_an_operators_limit_is_no_difference(deployed, run_async):
             return shown
 
     assert run_async(lowered()) == ()
+
+
+def test_a_pool_of_another_type_is_told_with_the_way_out(deployed, run_async):
+    """A pool's type cannot be changed: nothing is, and it is said what to do."""
+    other = replace(deployed, pool_type="process")
+    with pytest.raises(PoolError, match=r"is of the type 'warm'.*PENSTOCK_POOL_TYPE=warm"):
+        run_async(deploy(other))
 
 
 def test_prefects_own_deploy_makes_the_same_deployments(deployed, run_async, tmp_path):

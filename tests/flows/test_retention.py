@@ -1,0 +1,88 @@
+"""Retention: what is too old or too much goes, with what hangs on it; what runs, and what is others', stays."""
+
+import pytest
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterId
+from prefect.states import Running
+
+from flows import retention
+from flows.retention import FLOWS, prune_runs
+from flows.upkeep import release_what_waits
+
+KEPT = 100
+
+
+@pytest.fixture
+def pruned(world, prefect_slots, monkeypatch):
+    """Runs a story with flows of the test's own as Penstock's, and then the pruning."""
+    assert prefect_slots
+    monkeypatch.setattr(retention, "_OURS", FlowFilter(name=FlowFilterName(any_=["ours"])))
+
+    def play(story, **how):
+        async def within():
+            async with get_client() as client:
+                made = await story(client)
+                done = await prune_runs(**how)
+                which = FlowRunFilter(id=FlowRunFilterId(any_=[run.id for run in made]))
+                left = {run.id for run in await client.read_flow_runs(flow_run_filter=which)}
+                return made, done, left
+
+        return world.run(within)
+
+    return play
+
+
+@flow(name="ours")
+async def ours():
+    """A run with an artifact."""
+    await acreate_markdown_artifact("words", key="retention-test")
+
+
+@flow(name="theirs")
+async def theirs():
+    """Somebody else's run."""
+
+
+async def ended(client, what):
+    """A run of the flow, at its end."""
+    state = await what(return_state=True)
+    return await client.read_flow_run(state.state_details.flow_run_id)
+
+
+def test_what_ended_long_ago_goes_with_its_artifacts_and_the_rest_stays(pruned, world):
+    """A run that is still under way is nobody's to remove, nor is another's."""
+
+    async def story(client):
+        old = [await ended(client, ours) for _ in range(3)]
+        other = await ended(client, theirs)
+        under_way = await client.create_flow_run(ours, state=Running())
+        return [*old, other, under_way]
+
+    # The server goes by its own clock: what ended there now, ended long ago for a runtime years ahead.
+    world.clock.advance(days=4_000)
+    made, done, left = pruned(story)
+    assert done.runs >= 3
+    assert done.artifacts >= 3
+    assert left == {run.id for run in made[3:]}
+
+
+def test_of_too_many_the_oldest_go(pruned, monkeypatch):
+    """So many are kept, the newest; in chunks of whatever size."""
+    monkeypatch.setattr(retention, "CHUNK", 2)
+
+    async def story(client):
+        return [await ended(client, ours) for _ in range(KEPT + 5)]
+
+    made, _, left = pruned(story, keep_days=3_000, keep_runs=KEPT)
+    by_start = sorted(made, key=lambda run: run.expected_start_time)
+    assert left == {run.id for run in by_start[-KEPT:]}
+
+
+def test_every_flow_of_penstock_is_pruned():
+    """Whoever adds a flow adds its name: its runs would stay for ever."""
+    from deployments.surface.spec import read_specs  # noqa: PLC0415
+
+    assert set(FLOWS) == {spec.flow for spec in read_specs()}
+    assert release_what_waits.name in FLOWS
