@@ -139,10 +139,17 @@ def resume(
 @app.command()
 def status(
     batch: Annotated[str | None, typer.Argument(help="A batch's id or its beginning.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Queues and stages live, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where everything stands, or all about one batch."""
-    if batch is None:
+    if watch:
+        from gateway.cli.watch import watch_status
+
+        if batch is not None:
+            raise typer.BadParameter("--watch shows everything; leave the batch out")
+        watch_status(as_json=as_json)
+    elif batch is None:
         from gateway.cli.inspect import show_status
 
         show_status(as_json=as_json)

@@ -48,6 +48,14 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, is_first_whole: bool = True
 ) -> None:
     """A table as wide as the terminal at most. Numbers stand to the right; an id, in a first column, stays whole."""
+    _heading(title)
+    out.print(table_of(columns, rows, is_first_whole=is_first_whole))
+
+
+def table_of(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, is_first_whole: bool = True
+) -> Table:
+    """The table itself."""
     rows = [tuple(row) for row in rows]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for position, name in enumerate(columns):
@@ -60,8 +68,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*map(shown, row))
-    _heading(title)
-    out.print(table)
+    return table
 
 
 def print_pairs(title: str, pairs: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:
