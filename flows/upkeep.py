@@ -7,6 +7,7 @@ from prefect.exceptions import ObjectNotFound
 from contracts.events import Priority
 from flows.forming import formed, promote_bursts
 from flows.lane import process_ready_batches
+from flows.names import in_pool
 from ledger.due import release_due
 from ledger.lanes import ask_for_lanes
 from tasks.publisher import publish
@@ -26,14 +27,15 @@ async def sweep(flush: bool = False) -> list[str]:
         missed = await run.in_ledger(ask_for_lanes, run.clock())
         for level in missed:
             get_run_logger().info("%s batches are ready, and nobody works on them: a lane is started", level)
-            await start_lane(level)
+            await start_lane(level, run.settings.pool)
         return [level.value for level in missed]
 
 
-async def start_lane(level: Priority) -> None:
+async def start_lane(level: Priority, pool: str) -> None:
     """A lane's run of its own; where no such deployment exists, its work is done here and now."""
     try:
-        await arun_deployment(f"process ready batches/{level.value.lower()}", timeout=0, as_subflow=False)
+        deployment = in_pool(level.value.lower(), pool)
+        await arun_deployment(f"process ready batches/{deployment}", timeout=0, as_subflow=False)
     except ObjectNotFound:
         await process_ready_batches(level)
 

@@ -14,6 +14,7 @@ from prefect.events import emit_event
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
+from flows.names import POOL_LABEL
 from flows.switches import VARIABLE, sync_switches
 from ledger.errors import LedgerFaultError
 from ledger.mirrors import hold_mirror, leave_mirror
@@ -74,17 +75,18 @@ async def announce_all(run: Runtime) -> None:
     """Send the signals that nobody has sent yet."""
     while signals := await run.in_ledger(take_signals, run.clock()):
         for one in signals:
-            announce(one)
+            announce(one, run.settings.pool)
         await run.in_ledger(forget_signals, signals)
 
 
-def announce(one: Signal) -> None:
+def announce(one: Signal, pool: str) -> None:
     """The signal as a Prefect event, `penstock.<name>`; sent twice, it is the same event."""
     emit_event(
         event=f"penstock.{one.name}",
         resource={
             "prefect.resource.id": f"penstock.{one.name.split('.')[0]}.{one.about}",
             "prefect.resource.name": one.about,
+            POOL_LABEL: pool,
             **{f"penstock.{name}": one.payload[name] for name in LABELS if name in one.payload},
         },
         occurred=one.at,

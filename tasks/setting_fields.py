@@ -115,6 +115,7 @@ class SettingFields(BaseSettings):
     batches_in_flight: int = Field(40, ge=1, le=1_000)
     lease_s: float = Field(120, ge=5, le=DAY_S)
     stop_s: float = Field(60, ge=0, le=DAY_S)
+    pool: str = Field("penstock", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     pool_type: PoolType = "warm"
     worker_flow_runs: int = Field(10, ge=1, le=1_000)
     worker_runs: int = Field(2_000, ge=1, le=1_000_000)

@@ -10,7 +10,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTag
 from prefect.exceptions import ObjectNotFound
 
 from deployments.surface.shape import Key, Shape, shape_of_automation, shape_of_deployment, shape_of_queue
-from deployments.surface.spec import POOL, QUEUES, Surface
+from deployments.surface.spec import QUEUES, Surface
 
 PAGE: Final = 200
 TAG: Final = "penstock"
@@ -27,8 +27,8 @@ class Found:
 async def read_found(client: PrefectClient, wanted: Surface) -> Found:
     """Look at all of it. What an operator has made beside it is not looked at."""
     found = Found()
-    await _read_pool(client, found)
-    await _read_deployments(client, found)
+    await _read_pool(client, wanted.pool, found)
+    await _read_deployments(client, wanted.pool, found)
     for name in wanted.triggers:
         for automation in (await client.read_automations_by_name(name))[:1]:
             found.shapes["trigger", name] = shape_of_automation(automation)
@@ -40,22 +40,24 @@ async def read_found(client: PrefectClient, wanted: Surface) -> Found:
     return found
 
 
-async def _read_pool(client: PrefectClient, found: Found) -> None:
+async def _read_pool(client: PrefectClient, name: str, found: Found) -> None:
     try:
-        pool = await client.read_work_pool(POOL)
+        pool = await client.read_work_pool(name)
     except ObjectNotFound:
         return
-    found.shapes["pool", POOL] = {"type": pool.type}
-    for queue in await client.read_work_queues(work_pool_name=POOL):
+    found.shapes["pool", name] = {"type": pool.type}
+    for queue in await client.read_work_queues(work_pool_name=name):
         if queue.name in QUEUES:
             found.shapes["queue", queue.name] = shape_of_queue(queue)
             found.ids["queue", queue.name] = queue.id
 
 
-async def _read_deployments(client: PrefectClient, found: Found) -> None:
+async def _read_deployments(client: PrefectClient, pool: str, found: Found) -> None:
     flows: dict[UUID, str] = {}
     tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     async for deployment in pages(client.read_deployments, deployment_filter=tagged):
+        if deployment.work_pool_name != pool:
+            continue  # Another installation's.
         if deployment.flow_id not in flows:
             flows[deployment.flow_id] = (await client.read_flow(deployment.flow_id)).name
         name = f"{flows[deployment.flow_id]}/{deployment.name}"

@@ -16,7 +16,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from deployments.pools import PoolError, template_of
 from deployments.surface.found import Found
 from deployments.surface.shape import Difference
-from deployments.surface.spec import POOL, QUEUES, DeploymentSpec, Surface, automation_of, release
+from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
 
 
 class Maker:
@@ -42,11 +42,11 @@ class Maker:
         if difference.what == "change":
             ((_, there, _),) = difference.values
             raise PoolError(
-                f"the pool '{POOL}' is of the type '{there}', and a pool's type cannot be changed: set "
+                f"the pool '{self._wanted.pool}' is of the type '{there}', and a pool's type cannot be changed: set "
                 f"PENSTOCK_POOL_TYPE={there}, or delete the pool in Prefect first (its deployments stay)"
             )
         pool = WorkPoolCreate(
-            name=POOL,
+            name=self._wanted.pool,
             type=kind,
             description="Penstock's runs, in queues: high, medium, low, maintenance.",
             base_job_template=await template_of(kind),
@@ -56,7 +56,7 @@ class Maker:
     async def _queue(self, difference: Difference) -> None:
         name, priority = difference.name, QUEUES[difference.name]
         if difference.what == "create":
-            await self._client.create_work_queue(name, priority=priority, work_pool_name=POOL)
+            await self._client.create_work_queue(name, priority=priority, work_pool_name=self._wanted.pool)
         else:
             await self._client.update_work_queue(self._found.ids["queue", name], priority=priority)
 
@@ -84,7 +84,7 @@ class Maker:
             parameters=spec.parameters,
             description=spec.description,
             work_queue_name=spec.queue,
-            work_pool_name=POOL,
+            work_pool_name=self._wanted.pool,
             tags=list(spec.tags),
             entrypoint=spec.entrypoint,
             parameter_openapi_schema=spec.form,

@@ -10,7 +10,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger
 
-from deployments.surface.spec import POOL, QUEUES, DeploymentSpec, Surface, automation_of, release
+from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
 
 Shape = dict[str, Any]
 Key = tuple[str, str]
@@ -50,7 +50,7 @@ def shapes_of(surface: Surface) -> dict[Key, Shape]:
     """All that there is to be, in the order in which it is made. Of limits it is only that they exist."""
     nobody = UUID(int=0)
     return {
-        ("pool", POOL): {"type": surface.pool_type},
+        ("pool", surface.pool): {"type": surface.pool_type},
         **{("queue", name): {"priority": rank} for name, rank in QUEUES.items()},
         **{("deployment", spec.full_name): shape_of_spec(spec) for spec in surface.specs},
         **{

@@ -13,10 +13,10 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
+from flows.names import POOL_LABEL, USUAL_POOL, in_pool
 from tasks.model.caps import Cap
 from tasks.settings import Settings
 
-POOL: Final = "penstock"
 QUEUES: Final = {"high": 1, "medium": 2, "low": 3, "maintenance": 4}
 """The queues of the pool by their priority: the runs of a lower number go first."""
 
@@ -56,17 +56,17 @@ def release() -> str:
     return version("penstock")
 
 
-def read_specs(path: Path | None = None) -> tuple[DeploymentSpec, ...]:
-    """Every deployment of the file, by their names in Prefect."""
-    entries = yaml.safe_load((path or prefect_yaml()).read_text())["deployments"]
-    return tuple(sorted(map(_spec, entries), key=lambda spec: spec.full_name))
+def read_specs(pool: str = USUAL_POOL) -> tuple[DeploymentSpec, ...]:
+    """Every deployment of the file, by their names in Prefect, as they are in this pool."""
+    entries = yaml.safe_load(prefect_yaml().read_text())["deployments"]
+    return tuple(sorted((_spec(entry, pool) for entry in entries), key=lambda spec: spec.full_name))
 
 
-def _spec(entry: dict[str, Any]) -> DeploymentSpec:
+def _spec(entry: dict[str, Any], pool: str) -> DeploymentSpec:
     flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"])
     limit = entry.get("concurrency_limit") or {}
     return DeploymentSpec(
-        name=entry["name"],
+        name=in_pool(entry["name"], pool),
         flow=flow.name,
         entrypoint=entry["entrypoint"],
         description=entry["description"],
@@ -77,8 +77,13 @@ def _spec(entry: dict[str, Any]) -> DeploymentSpec:
         collisions=limit.get("collision_strategy"),
         schedules=tuple(_schedules(entry)),
         form=parameter_schema(flow).model_dump_for_openapi(),
-        triggers=tuple(map(DeploymentEventTrigger.model_validate, entry.get("triggers", ()))),
+        triggers=tuple(_trigger(one, pool) for one in entry.get("triggers", ())),
     )
+
+
+def _trigger(entry: dict[str, Any], pool: str) -> DeploymentEventTrigger:
+    ours = {"name": in_pool(entry["name"], pool), "match": entry["match"] | {POOL_LABEL: pool}}
+    return DeploymentEventTrigger.model_validate(entry | ours)
 
 
 def _schedules(entry: dict[str, Any]) -> Iterator[tuple[float, bool]]:
@@ -92,6 +97,7 @@ class Surface:
 
     specs: tuple[DeploymentSpec, ...]
     caps: tuple[Cap, ...]
+    pool: str
     pool_type: str
 
     @property
@@ -113,4 +119,4 @@ def automation_of(trigger: DeploymentEventTrigger, deployment: UUID) -> Automati
 
 def surface_of(settings: Settings) -> Surface:
     """What a server is to show with these settings."""
-    return Surface(read_specs(), settings.caps, settings.pool_type)
+    return Surface(read_specs(settings.pool), settings.caps, settings.pool, settings.pool_type)

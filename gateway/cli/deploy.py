@@ -26,7 +26,7 @@ def run_deploy(*, dry_run: bool, yes: bool, as_json: bool) -> None:
         out.print(f"Nothing differs: {ui_url(service)} shows Penstock as it is to be.")
     elif not dry_run:
         out.print(f"\n{ui_url(service)} shows Penstock as it is to be now.")
-        err.print("`prefect worker start --pool penstock --type warm` starts a worker for it.")
+        err.print(f"`prefect worker start --pool {settings.pool}` starts a worker for it.", markup=False)
 
 
 async def _deployed(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> list[dict[str, Any]]:

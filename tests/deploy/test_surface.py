@@ -15,7 +15,8 @@ from deployments.deploy import deploy, planned
 from deployments.pools import PoolError
 from deployments.surface.found import TAG, pages
 from deployments.surface.shape import Difference, differences, shapes_of
-from deployments.surface.spec import POOL, QUEUES, read_specs, surface_of
+from deployments.surface.spec import QUEUES, read_specs, surface_of
+from flows.names import USUAL_POOL
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +73,8 @@ def test_a_server_is_made_as_it_is_to_be_and_the_second_time_nothing_differs(dep
 
     async def again():
         async with planned(deployed) as plan, get_client() as client:
-            queues = await client.read_work_queues(work_pool_name=POOL)
-            pool = await client.read_work_pool(POOL)
+            queues = await client.read_work_queues(work_pool_name=USUAL_POOL)
+            pool = await client.read_work_pool(USUAL_POOL)
             return plan.differences, {one.name: one.priority for one in queues}, pool.type
 
     left, queues, kind = run_async(again())
@@ -92,7 +93,9 @@ def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deplo
             trigger = next(iter(deployed.triggers))
             for automation in await client.read_automations_by_name(trigger):
                 await client.delete_automation(automation.id)
-            await client.create_deployment(flow_id=high.flow_id, name="old", tags=[TAG], work_pool_name=POOL)
+            await client.create_deployment(
+                flow_id=high.flow_id, name="old", tags=[TAG], work_pool_name=USUAL_POOL
+            )
             async with planned(deployed) as plan:
                 shown = plan.differences
                 made = [one async for one in plan.carry_out()]
@@ -133,6 +136,24 @@ def test_a_pool_of_another_type_is_told_with_the_way_out(deployed, run_async):
     other = replace(deployed, pool_type="process")
     with pytest.raises(PoolError, match=r"is of the type 'warm'.*PENSTOCK_POOL_TYPE=warm"):
         run_async(deploy(other))
+
+
+def test_installations_that_share_a_server_keep_apart(deployed, run_async, tmp_path):
+    """Another pool's deployments have names and triggers of their own, and neither is too much for the other."""
+    other = surface_of(Settings(home=tmp_path, pool="staging"))
+
+    async def both():
+        await deploy(other)
+        async with planned(deployed) as plan, planned(other) as others:
+            return plan.differences, others.differences
+
+    assert run_async(both()) == ((), ())
+    names = {spec.full_name for spec in other.specs}
+    assert "process ready batches/staging: high" in names
+    assert not names & {spec.full_name for spec in deployed.specs}
+    for name, (_, trigger) in other.triggers.items():
+        assert name.startswith("staging: ")
+        assert trigger.model_dump(mode="json")["match"]["penstock.pool"] == "staging"
 
 
 def test_prefects_own_deploy_makes_the_same_deployments(deployed, run_async, tmp_path):

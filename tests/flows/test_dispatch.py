@@ -19,7 +19,7 @@ TEXTS = ["The export has failed every morning since Monday."] * 10
 def told(monkeypatch):
     """What was told, by name and what it says of the lane, instead of being sent."""
     found = []
-    monkeypatch.setattr(watch, "announce", lambda one: found.append((one.name, one.payload.get("lane"))))
+    monkeypatch.setattr(watch, "announce", lambda one, _: found.append((one.name, one.payload.get("lane"))))
     return found
 
 

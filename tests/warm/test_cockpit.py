@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from deployments.offline_model.server import serve_offline
-from deployments.surface.spec import POOL
+from flows.names import USUAL_POOL
 from tests.commands import FEW, Cli
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def cockpit(tmp_path_factory, prefect_slots, run_async, wait_until):
         cli("deploy", "--yes", code=0)
         log = (home / "worker.log").open("wb")
         worker = subprocess.Popen(
-            [PREFECT, "worker", "start", "--pool", POOL, "--type", "warm"],
+            [PREFECT, "worker", "start", "--pool", USUAL_POOL, "--type", "warm"],
             env=cli.everything | {"PREFECT_WORKER_QUERY_SECONDS": "5", "PREFECT_HOME": str(home / "prefect")},
             stdout=log,
             stderr=log,
@@ -131,6 +131,7 @@ def test_events_that_come_twice_or_late_change_nothing(cockpit):
             event="penstock.batch.ready",
             resource={
                 "prefect.resource.id": f"penstock.batch.again-{number}",
+                "penstock.pool": USUAL_POOL,
                 "penstock.level": "HIGH",
                 "penstock.lane": "wanted",
             },

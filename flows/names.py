@@ -1,0 +1,12 @@
+"""Names in a Prefect server that several installations of Penstock may share."""
+
+from typing import Final
+
+USUAL_POOL: Final = "penstock"
+POOL_LABEL: Final = "penstock.pool"
+"""The label by which events, and the triggers that wait for them, belong to an installation."""
+
+
+def in_pool(name: str, pool: str) -> str:
+    """A deployment's or trigger's name: as it is in the usual pool, with the pool's name before it in another."""
+    return name if pool == USUAL_POOL else f"{pool}: {name}"
