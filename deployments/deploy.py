@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prefect.client.orchestration import get_client
 
@@ -34,7 +34,8 @@ async def planned(wanted: Surface) -> AsyncIterator[Plan]:
         yield Plan(differences(shapes_of(wanted), found.shapes), Maker(client, wanted, found))
 
 
-async def deploy(wanted: Surface) -> tuple[Difference, ...]:
-    """Make the server as it is to be; returns what differed."""
+async def deploy(wanted: Surface, *, only_missing: bool = False) -> tuple[Difference, ...]:
+    """Make the server as it is to be, or only what is missing there; returns what was made."""
     async with planned(wanted) as plan:
-        return tuple([difference async for difference in plan.carry_out()])
+        chosen = tuple(one for one in plan.differences if one.what == "create" or not only_missing)
+        return tuple([one async for one in replace(plan, differences=chosen).carry_out()])

@@ -18,6 +18,8 @@ from flows.watch import announce_all
 from ledger.due import release_due
 from ledger.errors import LedgerFaultError
 from ledger.lanes import ask_for_another, ask_for_lanes
+from ledger.outbox import has_messages
+from tasks.publisher import publish
 from tasks.runtime import Runtime
 
 EVERY_S: Final = 0.2
@@ -61,8 +63,10 @@ async def ask_again(run: Runtime) -> None:
 
 
 async def dispatch_once(watch: Watch, run: Runtime) -> None:
-    """Close and release what is due, and tell what there is to tell."""
+    """Close, release and publish what is due, and tell what there is to tell."""
     if await is_due(watch, run):
         await close_due(run)
         await run.in_ledger(release_due, run.clock())
+    if await run.in_ledger(has_messages, run.clock()):
+        await publish(run)
     await announce_all(run)

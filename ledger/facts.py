@@ -4,19 +4,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, func, select, type_coerce
 
 from ledger.columns import NANO, Moment, Usd
 from ledger.engine import Ledger
 from ledger.fact_tables import FACTS
 from ledger.frames import TIME, day_number, read_frame
 from ledger.sql import reading
-from ledger.tables import SERIAL
+from ledger.tables import SERIAL, batch_history, events
 
 
 def fact_tables() -> tuple[str, ...]:
     """The names of the tables that `read_facts` knows."""
     return tuple(FACTS)
+
+
+def newest_fact(ledger: Ledger) -> tuple[int, ...]:
+    """What grows with every event that is taken in and every move of a batch: the same means nothing is new."""
+    newest = (select(func.coalesce(func.max(column), 0)) for column in (events.c.seq, batch_history.c.id))
+    with reading(ledger) as connection:
+        return tuple(connection.execute(query).scalar_one() for query in newest)
 
 
 def fact_days(ledger: Ledger, table: str) -> list[date]:

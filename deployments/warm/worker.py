@@ -56,12 +56,16 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         kwargs["name"] = kwargs.get("name") or f"warm {process_name()}"
         # Nothing is prepared ahead; a run that waits for its time would hold its deployment's slot meanwhile.
         kwargs["prefetch_seconds"] = 0
+        self._keeps_lake = kwargs.pop("keeps_lake", False)
         super().__init__(*args, **kwargs)
+        self.has_broken_off = False
+        """True once a run was cancelled because the process had to end."""
         self._bounds = Bounds(self.settings.worker_runs, self.settings.worker_memory_mb)
         self._stop = threading.Event()
         self._patience_s = self.settings.stop_s
         self._polling = asyncio.Lock()
         self._news: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
 
     async def start(
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
@@ -70,11 +74,11 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
 
         By handlers of our own: Prefect's turn SIGTERM into a SIGINT, which shells let background processes ignore.
         """
-        work = asyncio.current_task()
+        work = self._work = asyncio.current_task()
         assert work is not None  # noqa: S101 - a coroutine that runs is in a task
         handled = threading.current_thread() is threading.main_thread()
         for number in (signal.SIGINT, signal.SIGTERM) if handled else ():
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled, work)
+            asyncio.get_running_loop().add_signal_handler(number, self.end)
         try:
             await super().start(run_once, with_healthcheck, printer)
         except asyncio.CancelledError:
@@ -83,20 +87,22 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             work.uncancel()
             printer(f"Worker {self.name!r} stopped.")
 
-    def _signalled(self, work: asyncio.Task[None]) -> None:
+    def end(self) -> None:
+        """Let what is in work come to its rest and end; said again, break it off. To be called on the worker's loop."""
         if self._stop.is_set():
             self._patience_s = 0.0
             return
         self._logger.info("Stopping: what is in work has %g s; once more to break it off.", self._patience_s)
         self._stop.set()
-        work.cancel()
+        if self._work is not None:
+            self._work.cancel()
 
     async def setup(self) -> None:
         """Begin to host, then connect."""
         from deployments.warm.host import Host  # noqa: PLC0415
         from flows.cockpit import at_hand  # noqa: PLC0415
 
-        self._host = Host(lambda: at_hand(self.settings, self._stop))
+        self._host = Host(lambda: at_hand(self.settings, self._stop, keeps_lake=self._keeps_lake))
         self._host.start()
         await super().setup()
 
@@ -166,7 +172,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         while self.limiter.borrowed_tokens:
             if cancels and asyncio.get_running_loop().time() - began >= self._patience_s:
                 for run in self._host.active:
-                    self._host.end(run, BY_STOP)
+                    self.has_broken_off |= self._host.end(run, BY_STOP)
             await asyncio.sleep(LOOK_S)
 
     async def _renew(self, why: str) -> None:

@@ -11,14 +11,16 @@ import flywheel
 from contracts.batches import BatchState, Scope
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
 from contracts.events import Priority
-from flows.forming import Watch, form_batches
+from flows.forming import Watch, form_batches, is_due
 from flows.intake import ingest_files
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
-from flows.rounds import has_work, work
+from flows.rounds import work
 from ledger.batches import create_batches, list_batches
 from ledger.deliveries import commit_batch
+from ledger.due import count_ready
 from ledger.engine import close_ledger, open_ledger
+from ledger.outbox import has_messages
 from ledger.pending import pending_events
 from ledger.status import collecting, status
 from ledger.transitions import Settlement, settle_batch
@@ -143,8 +145,9 @@ def looking(sqlite_url, tmp_path, clock):
 
         def look(self) -> bool:
             async def once():
-                async with runtime(self.settings, clock=clock):
-                    return await has_work(self.watch)
+                async with runtime(self.settings, clock=clock) as run:
+                    waits = count_ready(run.ledger) > 0 or has_messages(run.ledger, clock())
+                    return await is_due(self.watch, run) or waits
 
             return asyncio.run(once())
 
