@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from deployments.server_pool import sqlite_url
+
 NOBODY: Final = Path(__file__).with_name("nobody.pem")
 """A certificate that can vouch for nothing: its key was never kept."""
 
@@ -11,6 +13,7 @@ def server_environment(home: Path, api_url: str) -> dict[str, str]:
     """For one machine: SQLite, few concurrent flow runs with many task runs each."""
     return {
         "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(home / "prefect" / "prefect.db"),
         # Unless it is told, the UI of a server on another port asks whoever has 4200.
         "PREFECT_SERVER_UI_API_URL": api_url,
         # Written one by one, a task run costs the server 52 to 60 ms of CPU; in batches, 13 to 18.

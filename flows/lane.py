@@ -15,6 +15,7 @@ from contracts.events import Priority
 from flows import artifacts
 from flows.forming import Watch, form_meanwhile
 from flows.leases import claimed, give_back
+from flows.outages import what_the_server_said
 from flows.places import Place, at_work
 from flows.process_batch import BENEATH, run_batch
 from flows.task_runner import EventLoopTaskRunner, whole
@@ -108,7 +109,8 @@ async def one_batch(work: BatchWork, outcomes: list[Outcome]) -> State[None]:
     """A claimed batch as a task run; its failure is a state. What would end all others too ends the lane."""
     tagged = run_batch.with_options(tags=tags_of(work.batch))
     run = tagged(work.batch.label, whole(work), whole(outcomes), return_state=True)
-    state = await cast(Awaitable[State[None]], run)
+    with what_the_server_said():
+        state = await cast(Awaitable[State[None]], run)
     get_run_logger().info("%s: %s, %s", work.batch.label, state.name, state.message)
     if state.is_failed() and isinstance(fault := await state.aresult(raise_on_failure=False), BENEATH):
         raise fault

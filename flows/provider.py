@@ -23,12 +23,12 @@ from tasks.model.slots import Slots
 from tasks.model.tokens import TokenPurse
 from tasks.runtime import Runtime
 
-EVERY_S: Final = 0.5
+EVERY_S: Final = 2.0
 """Between looks while there is work; a limit changed in the UI is in force then."""
+SCARCE_S: Final = 0.5
+"""Between looks while others may give back what is wanted here."""
 IDLE_S: Final = 5.0
 LEAST_S: Final = 0.05
-PROCESS_MOST: Final = 1_000
-"""Requests in flight of one process: as many connections as the provider's SDK keeps."""
 PAGE: Final = 200
 
 _AWAY: Final = (httpx.HTTPError, PrefectException, LedgerFaultError)
@@ -97,7 +97,12 @@ class Provider:
             slots = throttle.slots.setdefault(name, Slots(0, throttle.short))
             slots.lower(0)
             longest = timedelta(seconds=self._run.settings.request_timeout_s)
-            bank = SlotBank(self._run, self._client, slots, Terms(name, PROCESS_MOST, longest))
+            bank = SlotBank(
+                self._run,
+                self._client,
+                slots,
+                Terms(name, self._run.settings.process_requests_in_flight, longest),
+            )
         return self._banks.setdefault(name, bank)
 
     def _forget(self, name: str) -> None:
@@ -112,7 +117,7 @@ class Provider:
         banks = self._banks.values()
         is_idle = all(bank.is_idle for bank in banks)
         if any(bank.is_scarce and not bank.is_idle for bank in banks):
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(SCARCE_S)
         else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_S if is_idle else EVERY_S):

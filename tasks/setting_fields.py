@@ -109,6 +109,7 @@ class SettingFields(BaseSettings):
     breaker_longest_s: float = Field(600, gt=0, le=DAY_S)
 
     model_requests_in_flight: int = Field(32, ge=1, le=10_000)
+    process_requests_in_flight: int = Field(1_000, ge=1, le=1_000)  # as many connections as the SDK has
     requests_by_model: dict[str, Requests] = {}
     requests_by_tenant: dict[str, Requests] = {}
     tokens_a_minute: dict[str, TokensAMinute] = {}

@@ -130,7 +130,7 @@ class World:
             "PENSTOCK_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
             "PENSTOCK_RETRY_WINDOW_S": "2",
-            "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
+            "PENSTOCK_PROCESS_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
             "PENSTOCK_SOLUTION_FORMS": '["action_plan"]',
             "PENSTOCK_AUDIENCES": '["admin"]',
         }

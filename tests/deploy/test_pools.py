@@ -44,7 +44,7 @@ def test_the_template_for_ecs_is_valid_by_prefect_aws_own_schema(ecs):
     made = asyncio.run(configured())
     container = made.task_definition["containerDefinitions"][0]
     assert container["image"] == "registry.example/penstock:1"
-    assert (made.task_definition["cpu"], made.task_definition["memory"]) == ("1024", "4096")
+    assert (made.task_definition["cpu"], made.task_definition["memory"]) == (1024, 4096)
 
 
 def test_a_variable_that_a_template_does_not_have_is_refused_by_name():
