@@ -11,6 +11,7 @@ from prefect.logging import get_logger
 
 from flows.dispatch import dispatching
 from flows.lake import refresh_lake
+from flows.telemetry import logged, telling
 from flows.throttle import throttled
 from flows.watch import watched
 from ledger.errors import LedgerFaultError
@@ -25,7 +26,14 @@ async def at_hand(settings: Settings, stop: Event, *, keeps_lake: bool = False) 
 
     With `keeps_lake` the analysts' lake is brought up to date beside it, and at the end.
     """
-    async with runtime(settings, stop=stop) as run, throttled(run), watched(run), dispatching(run):
+    async with (
+        runtime(settings, stop=stop) as run,
+        logged(run),
+        telling(run),
+        throttled(run),
+        watched(run),
+        dispatching(run),
+    ):
         if not keeps_lake:
             yield run
             return

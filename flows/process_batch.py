@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -30,6 +31,7 @@ from tasks.produce import caller_for
 from tasks.runtime import current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
+from tasks.telemetry.logs import about
 
 BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
 """What fails beneath all batches alike, the ledger or Prefect's server, is the fault of none: each is given back."""
@@ -37,8 +39,10 @@ BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
 
 async def process(work: BatchWork) -> Outcome:
     """Take a claimed batch to its end, whatever that is. Broken off, or `BENEATH` failing, it is still claimed."""
-    outcome = await processed(work)
-    await show(outcome)
+    with about(batch=work.batch.id, tenant=work.batch.tenant):
+        outcome = await processed(work)
+        await show(outcome)
+        get_logger("penstock").info("%s: %s", outcome.state.value, outcome.shown)
     return outcome
 
 
@@ -114,17 +118,19 @@ async def reserve(context: BatchContext, count: int) -> None:
 
 @asynccontextmanager
 async def recorded_stage(context: BatchContext, stage: Stage) -> AsyncIterator[None]:
-    """Write a stage's beginning and end to the ledger."""
-    run, batch = current_runtime(), context.batch.id
-    await asyncio.to_thread(start_stage, run.ledger, batch, stage.name, run.clock())
-    try:
-        yield
-    except Exception as error:
-        await asyncio.to_thread(
-            finish_stage, run.ledger, batch, stage.name, "FAILED", str(error), run.clock()
-        )
-        raise
-    await asyncio.to_thread(finish_stage, run.ledger, batch, stage.name, "DONE", None, run.clock())
+    """Write a stage's beginning and end to the ledger; what is logged meanwhile is about this stage."""
+    run, batch, log = current_runtime(), context.batch.id, get_logger("penstock")
+    with about(stage=stage.name):
+        await run.in_ledger(start_stage, batch, stage.name, run.clock())
+        log.info("stage begun")
+        try:
+            yield
+        except Exception as error:
+            await run.in_ledger(finish_stage, batch, stage.name, "FAILED", str(error), run.clock())
+            log.info("stage stopped: %s", error)
+            raise
+        await run.in_ledger(finish_stage, batch, stage.name, "DONE", None, run.clock())
+        log.info("stage done")
 
 
 def as_state(outcome: Outcome) -> State[None]:

@@ -5,6 +5,7 @@ import asyncio
 from flows.forming import form_batches
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
+from flows.telemetry import logged, telling
 from flows.watch import watched
 from ledger.due import count_ready
 from tasks.publisher import publish
@@ -31,6 +32,6 @@ async def rounds(*, until_idle: bool, flush: bool = False) -> None:
 
 async def work(*, until_idle: bool, flush: bool = False) -> None:
     """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
-    async with runtime() as run, watched(run):
+    async with runtime() as run, logged(run), telling(run), watched(run):
         await rounds(until_idle=until_idle, flush=flush)
         await refresh_lake()

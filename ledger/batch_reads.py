@@ -73,12 +73,12 @@ def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
 
 
 def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[Any]]:
-    """The batch's events in ledger order, each with `schema_version` and `payload`.
+    """The batch's events in ledger order, each with `kind`, `accepted_at`, `schema_version` and `payload`.
 
     Never another tenant's, nor in a user's batch another user's, whatever was planned.
     """
     query = (
-        select(events.c.schema_version, events.c.payload)
+        select(events.c.kind, events.c.accepted_at, events.c.schema_version, events.c.payload)
         .join_from(batch_events, events, batch_events.c.event_seq == events.c.seq)
         .join(batches, batches.c.id == batch_events.c.batch_id)
         .where(

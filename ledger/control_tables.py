@@ -1,4 +1,4 @@
-"""The tables of what keeps paid calls in check: breakers, pauses, and signals to whoever operates them."""
+"""The tables of what keeps paid calls in check, and of what operators are told."""
 
 from typing import Final
 
@@ -77,4 +77,11 @@ lanes: Final = Table(
     Column("level", String, primary_key=True),
     Column("owner", String),
     Column("until", Moment, nullable=False),
+)
+
+told_ends: Final = Table(
+    "told_ends",
+    metadata,
+    Column("move_id", SERIAL, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
 )

@@ -137,6 +137,9 @@ class SettingFields(BaseSettings):
     delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
     notify_url: SecretAddress | None = None
 
+    otlp_endpoint: Address | None = None
+    logs: Literal["quiet", "json"] = "quiet"
+
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
 
     @field_validator("solution_forms", "audiences")

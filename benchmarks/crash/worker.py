@@ -1,6 +1,8 @@
-"""A worker to be killed: `penstock up` in a process that dies by SIGKILL at a chosen point of a chosen passing.
+"""A worker to be killed: lanes in a long-lived process that dies by SIGKILL at a chosen point of a chosen passing.
 
-The product knows nothing of it: the functions that it passes are wrapped here, before it starts.
+It has at hand what a warm worker has, but nothing tells it to begin: seeds share one Prefect server, and a work pool
+for each would be most of what is played. The product knows nothing of it: the functions that it passes are wrapped
+here, before it starts.
 """
 
 import asyncio
@@ -8,17 +10,25 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from threading import Event
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmarks.crash.plan import Kill
 from contracts.errors import OperatorError
 from evaluation.names import distinctive
 
+if TYPE_CHECKING:
+    from tasks.runtime import Runtime
+    from tasks.settings import Settings
+
+READY_EVERY_S = 0.2
 PRELOAD = (
     "benchmarks.crash.worker",
-    "flows.rounds",
-    "gateway.cli.services",
+    "flows.cockpit",
+    "flows.lane",
+    "gateway.cli.start",
     "deployments.installed",
     "anthropic",
     "flywheel",
@@ -32,7 +42,7 @@ distinctive(["penstock"])  # reads its word list, here and not in every worker
 
 
 def work(environment: Mapping[str, str], kill: Kill | None, log: Path, calls: Path) -> None:
-    """`penstock up` with this environment until it is killed or stopped; names its calls in the file `calls`."""
+    """Lanes with this environment until it is killed or stopped; names its calls in the file `calls`."""
     os.environ.update(environment)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
@@ -41,12 +51,35 @@ def work(environment: Mapping[str, str], kill: Kill | None, log: Path, calls: Pa
     if kill is not None:
         arm(kill)
     from gateway.cli.errors import explain
-    from gateway.cli.services import run_up
+    from gateway.cli.interrupt import run_until_stopped
+    from gateway.cli.start import start_services
 
+    stop = Event()
     try:
-        run_up(as_json=True)
+        settings, _ = start_services()
+        run_until_stopped(serve(settings, stop), lambda _: stop.set())
     except OperatorError as error:
         explain(error)
+
+
+async def serve(settings: "Settings", stop: Event) -> None:
+    """Look for what is ready until told to stop, through outages."""
+    from flows.cockpit import at_hand
+    from gateway.cli.outages import Outages
+
+    outages = Outages(READY_EVERY_S)
+    async with at_hand(settings, stop) as run:
+        while not stop.is_set():
+            await outages.outlasted(partial(lane_where_ready, run), stop)
+
+
+async def lane_where_ready(run: "Runtime") -> None:
+    """A lane, if there is something in it."""
+    from flows.lane import process_ready_batches
+    from ledger.due import count_ready
+
+    if await run.in_ledger(count_ready) > 0:
+        await process_ready_batches()
 
 
 def name_calls(file: Path) -> None:

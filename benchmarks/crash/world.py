@@ -124,8 +124,6 @@ class World:
             "PENSTOCK_LEASE_S": "6",
             "PENSTOCK_HOLD_S": "1",
             "PENSTOCK_DELIVERY_HOLD_S": "3",
-            # The lake is made of the ledger; here it would take longer than the work.
-            "PENSTOCK_LAKE_EVERY_S": "3600",
             "PENSTOCK_RETRY_DELAYS_S": "[0.05, 0.1, 0.2]",
             "PENSTOCK_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
