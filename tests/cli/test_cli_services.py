@@ -72,7 +72,9 @@ def test_up_ends_within_its_deadline_and_gives_back_what_it_could_not_finish(
 ):
     """One SIGTERM: nothing new begins, and after PENSTOCK_STOP_S what still hangs is READY for the next run."""
     offline.play([{"match": {"schema": "InsightReport"}, "play": {"kind": "hang", "seconds": 600}}])
-    cli = cli.given(**AT_ONCE, PENSTOCK_STOP_S="2", PENSTOCK_BATCHES_IN_FLIGHT="1").measured()
+    cli = cli.given(
+        **AT_ONCE, PENSTOCK_STOP_S="2", PENSTOCK_BATCHES_IN_FLIGHT="1", PENSTOCK_WORKER_FLOW_RUNS="1"
+    ).measured()
     cli.json("ingest", "-", stdin=lines_of("acme", 1) + lines_of("bolt", 1))
     up = cli.start("up", "--json")
     wait_until(lambda: offline.counts.get("InsightReport"), "a call hangs")
