@@ -21,10 +21,10 @@ PAYLOAD: Final = '{"text": {{ ("Penstock: " ~ automation.description ~ " " ~ eve
 
 @dataclass(frozen=True)
 class Alert:
-    """An event that operators are told of, in words; at most once in `quiet_for`."""
+    """Events that operators are told of, in words; at most once in `quiet_for`."""
 
     name: str
-    event: str
+    events: frozenset[str]
     says: str
     quiet_for: timedelta = timedelta(0)
 
@@ -32,17 +32,24 @@ class Alert:
 ALERTS: Final = (
     Alert(
         "Penstock: dead letters",
-        "penstock.dead_letter.buried",
+        frozenset({"penstock.dead_letter.buried"}),
         "a batch or delivery could not be processed; `penstock dlq list` says why.",
     ),
     Alert(
         "Penstock: outage",
-        "penstock.dead_letters.outage",
+        frozenset({"penstock.dead_letters.outage"}),
         "500 dead letters within an hour: something is broken for everyone.",
         quiet_for=timedelta(hours=1),
     ),
     Alert(
-        "Penstock: model unreachable", "penstock.breaker.opened", "a model does not answer; its work is held."
+        "Penstock: model unreachable",
+        frozenset({"penstock.breaker.opened"}),
+        "a model does not answer; its work is held.",
+    ),
+    Alert(
+        "Penstock: stuck",
+        frozenset({"penstock.batch.stuck", "penstock.lane.stuck"}),
+        "work gets nowhere; `penstock doctor` says which and what to do.",
     ),
 )
 
@@ -92,7 +99,7 @@ async def _keep_one(client: PrefectClient, alert: Alert) -> None:
 
 def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:
     trigger = EventTrigger(
-        expect={alert.event}, posture=Posture.Reactive, threshold=1, within=alert.quiet_for
+        expect=set(alert.events), posture=Posture.Reactive, threshold=1, within=alert.quiet_for
     )
     return AutomationCore(
         name=alert.name, description=alert.says, tags=["penstock"], trigger=trigger, actions=[action]

@@ -10,8 +10,9 @@ from flows.lane import process_ready_batches
 from flows.names import in_pool
 from ledger.due import release_due
 from ledger.lanes import ask_for_lanes
+from ledger.watchdog import tell_what_is_stuck
 from tasks.publisher import publish
-from tasks.runtime import runtime
+from tasks.runtime import Runtime, runtime
 
 
 @flow(name="sweep", flow_run_name="sweep", persist_result=False)
@@ -24,11 +25,18 @@ async def sweep(flush: bool = False) -> list[str]:
     async with runtime() as run:
         await formed(run, flush=flush)
         await publish(run)
+        await tell_what_gets_nowhere(run)
         missed = await run.in_ledger(ask_for_lanes, run.clock())
         for level in missed:
             get_run_logger().info("%s batches are ready, and nobody works on them: a lane is started", level)
             await start_lane(level, run.settings.pool)
         return [level.value for level in missed]
+
+
+async def tell_what_gets_nowhere(run: Runtime) -> None:
+    """Events for batches and lanes that are stuck, once each."""
+    for one in await run.in_ledger(tell_what_is_stuck, run.clock(), run.settings.stuck_after):
+        get_run_logger().warning("%s %s has got nowhere since %s", one.kind, one.about, one.since)
 
 
 async def start_lane(level: Priority, pool: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import Boolean, Column, Float, Index, Integer, SmallInteger, String, Table
 
 from ledger.columns import Json, Moment, Prose
 from ledger.tables import SERIAL, metadata
@@ -84,4 +84,14 @@ told_ends: Final = Table(
     metadata,
     Column("move_id", SERIAL, primary_key=True, autoincrement=False),
     Column("at", Moment, nullable=False),
+)
+
+stuck: Final = Table(
+    "stuck",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("about", String, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("told", Boolean, nullable=False),
 )

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from contracts.batches import BatchState
 from contracts.events import Priority
+from ledger.due import ready_since
 from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
 from ledger.sql import reading
-from ledger.tables import batch_history, batches, items, model_calls
+from ledger.tables import batches, items, model_calls
 
 WAITING = (BatchState.PENDING, BatchState.HELD, BatchState.WAITING)
 
@@ -151,16 +152,8 @@ def _queue(connection: Connection, level: Priority, now: datetime) -> Queue:
         select(batches.c.state, func.count()).where(batches.c.level == level.value).group_by(batches.c.state)
     )
     counts = dict(connection.execute(query).tuples().all())
-    ready_since = (
-        select(func.min(batch_history.c.at))
-        .join_from(batch_history, batches, batches.c.id == batch_history.c.batch_id)
-        .where(
-            batches.c.state == BatchState.READY.value,
-            batches.c.level == level.value,
-            batch_history.c.to_state == BatchState.READY.value,
-        )
-    )
-    oldest = connection.execute(ready_since).scalar()
+    ready = ready_since()
+    oldest = connection.execute(select(func.min(ready.c.at)).where(ready.c.level == level.value)).scalar()
     return Queue(
         level=level,
         ready=counts.get(BatchState.READY.value, 0),

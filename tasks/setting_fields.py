@@ -137,6 +137,7 @@ class SettingFields(BaseSettings):
     delivery_hold_s: float = Field(120, ge=1, le=DAY_S)
     notify_url: SecretAddress | None = None
 
+    stuck_after_s: float = Field(900, ge=60, le=DAY_S)
     otlp_endpoint: Address | None = None
     logs: Literal["quiet", "json"] = "quiet"
 

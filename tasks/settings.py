@@ -109,6 +109,11 @@ class Settings(SettingFields):
         return timedelta(seconds=self.hold_s)
 
     @property
+    def stuck_after(self) -> timedelta:
+        """How long a batch in work may show no sign of life."""
+        return timedelta(seconds=self.stuck_after_s)
+
+    @property
     def delivery_hold(self) -> timedelta:
         """How long a message is its publisher's before another may take it."""
         return timedelta(seconds=self.delivery_hold_s)

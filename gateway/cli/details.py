@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from contracts.deliverables import Deliverable
 from gateway.cli.errors import NotFoundError
-from gateway.cli.inspect import local
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import (
     SHORT_ID,
+    local,
     out,
     print_json,
     print_markdown,

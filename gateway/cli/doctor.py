@@ -3,20 +3,25 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import httpx
 
 from contracts.errors import OperatorError
 from deployments.services import Service, answers, running_services, ui_url, use_prefect
 from gateway.cli.ledger import ledger_of
-from gateway.cli.output import out, print_json, print_pairs, print_table
+from gateway.cli.output import local, out, print_json, print_pairs, print_table
 from ledger.errors import NewerLedgerError
 from ledger.status import status
+from ledger.watchdog import what_is_stuck
 from tasks.model.prices import load_prices
 from tasks.redaction.pseudonyms import KEY_FILE
 from tasks.redaction.start import redactor_of
+from tasks.runtime import utc_now
 from tasks.settings import Settings, load_settings
 from tasks.sources.mapping import load_mapping
+
+SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ def examine() -> list[Finding]:
         _checked(
             "database", lambda: _database(settings), "check PENSTOCK_DATABASE_URL and that the server runs"
         ),
+        *_progress(settings),
         *_prefect(settings),
         _checked(
             "model", lambda: _model(settings), "check ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and the network"
@@ -114,6 +120,25 @@ def _database(settings: Settings) -> str:
     with ledger_of(settings) as ledger:
         now = status(ledger)
         return f"{ledger.dialect.name}, {now['events']['accepted']:,} events, {now['batches']['total']:,} batches"
+
+
+def _progress(settings: Settings) -> list[Finding]:
+    """What gets nowhere, where the ledger can be asked."""
+    try:
+        with ledger_of(settings) as ledger:
+            found = what_is_stuck(ledger, utc_now(), settings.stuck_after)
+    except OperatorError:
+        return []
+    if not found:
+        return [Finding("progress", ok=True, seen="nothing is stuck")]
+    seen = "; ".join(f"{one.kind} {one.about} since {local(one.since)}" for one in found[:SHOWN]) + (
+        f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    )
+    to_do = (
+        "a lane: see that `penstock up` or a worker runs, and that its limit is not 0; a batch: cancel its "
+        "lane in the Prefect UI, or end its worker, and another goes on with it"
+    )
+    return [Finding("progress", ok=False, seen=seen, to_do=to_do)]
 
 
 def _prefect(settings: Settings) -> list[Finding]:

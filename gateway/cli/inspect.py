@@ -1,15 +1,14 @@
 """`status` and `costs`: lists and counts from the ledger, for people and for programs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from textwrap import shorten
 from typing import Any, Final
 
 from contracts.batches import Batch, BatchState
 from contracts.events import Rejection
 from gateway.cli.ledger import ledger_of
-from gateway.cli.output import SHORT_ID, out, print_json, print_table, usd
+from gateway.cli.output import SHORT_ID, local, out, print_json, print_table, usd
 from gateway.cli.summary import print_summary, print_undelivered
 from ledger.batches import list_batches
 from ledger.breakers import Breaker, read_breakers
@@ -18,6 +17,8 @@ from ledger.intake import read_rejections
 from ledger.outbox import undelivered
 from ledger.pauses import Pause, read_pauses
 from ledger.status import collecting, status
+from ledger.watchdog import Stuck, what_is_stuck
+from tasks.runtime import utc_now
 from tasks.settings import load_settings
 
 LATEST: Final = 10
@@ -28,12 +29,15 @@ NOT_DONE: Final = (BatchState.DEAD, BatchState.FAILED, BatchState.HELD, BatchSta
 
 def show_status(*, as_json: bool) -> None:
     """The whole installation in one view."""
-    with ledger_of(load_settings()) as ledger:
+    settings = load_settings()
+    with ledger_of(settings) as ledger:
         now, breakers, pauses = status(ledger), read_breakers(ledger), read_pauses(ledger)
         failed = undelivered(ledger)
+        stuck = what_is_stuck(ledger, utc_now(), settings.stuck_after)
         now |= {"undelivered": failed.count}
         if as_json:
-            print_json(now | {"breakers": [*map(asdict, breakers)], "paused": [*map(_paused, pauses)]})
+            controls = {"breakers": [*map(asdict, breakers)], "paused": [*map(_paused, pauses)]}
+            print_json(now | controls | {"stuck": [*map(asdict, stuck)]})
             return
         waiting = collecting(ledger)
         latest = list_batches(ledger, LATEST)
@@ -41,6 +45,7 @@ def show_status(*, as_json: bool) -> None:
         rejected = read_rejections(ledger, LATEST_REJECTIONS)
     print_summary("Status", now)
     print_controls(breakers, pauses)
+    _print_stuck(stuck)
     if waiting:
         out.print(f"\n{waiting:,} events wait for a batch to fill; `penstock run --flush` closes them now.")
     print_undelivered(failed)
@@ -68,6 +73,13 @@ def print_controls(breakers: Iterable[Breaker], pauses: Iterable[Pause]) -> None
     ]
     if failed:
         print_table("Models that failed", ("model", "breaker", "failures", "tries again", "why"), failed)
+
+
+def _print_stuck(stuck: Sequence[Stuck]) -> None:
+    rows = [(one.kind, one.about, one.tenant or "-", local(one.since), one.owner or "-") for one in stuck]
+    if rows:
+        print_table("Stuck", ("what", "which", "tenant", "since", "worker"), rows)
+        out.print("\n`penstock doctor` says what to do.")
 
 
 def _paused(one: Pause) -> dict[str, Any]:
@@ -147,8 +159,3 @@ def _summed(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def brief(text: str) -> str:
     """The beginning of a text that may be long, on one line."""
     return shorten(text, CHARACTERS, placeholder=" ...")
-
-
-def local(at: datetime) -> str:
-    """A moment by the operator's clock."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"

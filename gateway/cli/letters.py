@@ -10,9 +10,9 @@ from typing import Final
 
 from gateway.cli.details import print_diagnosis
 from gateway.cli.errors import NotFoundError
-from gateway.cli.inspect import brief, local
+from gateway.cli.inspect import brief
 from gateway.cli.ledger import ledger_of
-from gateway.cli.output import SHORT_ID, err, out, print_json, print_pairs, print_table, printable, usd
+from gateway.cli.output import SHORT_ID, err, local, out, print_json, print_pairs, print_table, printable, usd
 from ledger.dead_letters import DeadLetter, LetterFilter, letter_ids, list_letters, read_letter
 from tasks.dead_letters import LONGEST, WrongFilterError, chosen, export_letters, line_of
 from tasks.runtime import utc_now

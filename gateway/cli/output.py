@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -133,3 +134,8 @@ def _heading(title: str) -> None:
 
 def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def local(at: datetime) -> str:
+    """A moment by the operator's clock."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,11 +1,18 @@
 """`penstock doctor`: what is well, what is wrong, and what to do about it."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 
 from deployments.offline_model.server import serve_offline
+from ledger.batches import create_batches
+from ledger.engine import close_ledger, open_ledger
+from ledger.pending import pending_events
+from tasks.batch_policy import BatchPolicy, closing_now
+from tasks.batching import plan_batches
 
-CHECKS = ["settings", "mapping", "redaction", "prices", "database", "prefect", "limits", "model"]
+CHECKS = ["settings", "mapping", "redaction", "prices", "database", "progress", "prefect", "limits", "model"]
 
 
 def wrong(report) -> dict[str, str]:
@@ -91,3 +98,19 @@ def test_a_prefect_address_at_which_something_else_answers_is_wrong(bare, offlin
     """What answers without being a Prefect server is not well."""
     found = wrong(bare.given(PREFECT_API_URL=f"{offline.url}/api").json("doctor", code=1))
     assert list(found) == ["prefect"]
+
+
+def test_what_gets_nowhere_is_named_and_what_to_do(bare, lines_of):
+    """A batch that is ready for longer than PENSTOCK_STUCK_AFTER_S while nothing works: here and in `status`."""
+    cli = bare.given(PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD="1", PENSTOCK_STUCK_AFTER_S="60")
+    cli.json("ingest", "-", stdin=lines_of("acme", 1))
+    ledger = open_ledger(f"sqlite:///{cli.home}/ledger.db")
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    plans = plan_batches(pending_events(ledger), closing_now(BatchPolicy()), an_hour_ago)
+    create_batches(ledger, plans, an_hour_ago)
+    close_ledger(ledger)
+    found = wrong(cli.json("doctor", code=1))
+    assert "`penstock up`" in found["progress"]
+    (stuck,) = cli.json("status")["stuck"]
+    assert (stuck["kind"], stuck["about"]) == ("lane", "HIGH")
+    assert "Stuck" in cli("status", code=0).stdout

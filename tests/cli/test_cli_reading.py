@@ -29,8 +29,8 @@ COUNTED = ["events", "batches", "deliverables", "calls", "cost_usd", "undelivere
 def test_status_has_exactly_the_promised_keys(worked):
     """Programs rely on the keys of `status --json`."""
     now = worked.cli.json("status")
-    assert list(now) == [*COUNTED, "breakers", "paused"]
-    assert (now["breakers"], now["paused"]) == ([], [])
+    assert list(now) == [*COUNTED, "breakers", "paused", "stuck"]
+    assert (now["breakers"], now["paused"], now["stuck"]) == ([], [], [])
     assert now["events"] == {"accepted": 5, "duplicates": 1, "rejected": 2}
     assert list(now["batches"]) == ["total", "by_state", "by_level", "by_scope"]
     assert list(now["deliverables"]) == ["total", "by_kind"]
