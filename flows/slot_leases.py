@@ -4,12 +4,13 @@ Prefect's server counts the slots. Beside each lease the ledger has whose it is,
 died do not wait for the end of its leases.
 """
 
+import asyncio
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -58,6 +59,17 @@ def given_back(leases: Sequence[SlotLease], surplus: int) -> list[SlotLease]:
     return chosen
 
 
+async def whole(step: Coroutine[Any, Any, None]) -> None:
+    """A step to its end, also where it is cancelled meanwhile: slots half taken or half given back are nobody's."""
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # An error is of no use to who is ending; asked for, it is not reported as one that nobody saw.
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 class SlotLeases:
     """What this process holds of one limit. Errors of HTTP are raised; what is held by then stays held."""
 
@@ -79,7 +91,7 @@ class SlotLeases:
     async def give_back(self, surplus: int) -> None:
         """Give back so many at most, whole blocks."""
         for lease in given_back(tuple(self._held.values()), surplus):
-            await self._end(lease)
+            await whole(self._end(lease))
 
     async def take(self, missing: int, request_s: float) -> None:
         """Lease so many at most; what others have not given back yet is to be asked for again.
@@ -87,18 +99,7 @@ class SlotLeases:
         `request_s` is how long the requests take at most that leave under the lease.
         """
         for size in blocks(missing):
-            try:
-                answer = await self._client.increment_concurrency_slots_with_lease(
-                    [self._limit], size, "concurrency", LEASE.total_seconds()
-                )
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code in NOT_NOW:
-                    continue
-                raise
-            granted = ConcurrencyLimitWithLeaseResponse.model_validate(answer.json())
-            # Of a limit that is gone the server leases nothing, under an id all the same.
-            if granted.limits:
-                await self._note(str(granted.lease_id), size, request_s)
+            await whole(self._take_block(size, request_s))
 
     async def renew(self, request_s: float) -> None:
         """Longer leases, well before they end; one that the server has forgotten is over at once."""
@@ -126,7 +127,21 @@ class SlotLeases:
             elif lease.id not in self._held and has_died(lease.process):
                 since = self._dead_since.setdefault(lease.process, now)
                 if (now - since).total_seconds() >= lease.request_s:
-                    await self._end(lease)
+                    await whole(self._end(lease))
+
+    async def _take_block(self, size: int, request_s: float) -> None:
+        try:
+            answer = await self._client.increment_concurrency_slots_with_lease(
+                [self._limit], size, "concurrency", LEASE.total_seconds()
+            )
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code in NOT_NOW:
+                return
+            raise
+        granted = ConcurrencyLimitWithLeaseResponse.model_validate(answer.json())
+        # Of a limit that is gone the server leases nothing, under an id all the same.
+        if granted.limits:
+            await self._note(str(granted.lease_id), size, request_s)
 
     async def _note(self, lease_id: str, slots: int, request_s: float) -> None:
         until = self._run.clock() + LEASE

@@ -87,6 +87,7 @@ class Maker:
             work_pool_name=self._wanted.pool,
             tags=list(spec.tags),
             entrypoint=spec.entrypoint,
+            pull_steps=[],
             parameter_openapi_schema=spec.form,
             enforce_parameter_schema=True,
         )

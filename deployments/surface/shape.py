@@ -65,6 +65,7 @@ def shape_of_spec(spec: DeploymentSpec) -> Shape:
     """A deployment as it is to be."""
     return {
         "entrypoint": spec.entrypoint,
+        "pull": [],
         "description": spec.description,
         "tags": sorted(spec.tags),
         "version": release(),
@@ -82,6 +83,7 @@ def shape_of_deployment(found: DeploymentResponse) -> Shape:
     limit, options = found.global_concurrency_limit, found.concurrency_options
     return {
         "entrypoint": found.entrypoint,
+        "pull": found.pull_steps or [],
         "description": found.description,
         "tags": sorted(found.tags),
         "version": found.version,

@@ -84,12 +84,13 @@ def test_a_server_is_made_as_it_is_to_be_and_the_second_time_nothing_differs(dep
 
 
 def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deployed, run_async):
-    """A paused schedule, another description, a deleted automation, a deployment that is none of ours any more."""
+    """Another description, steps of its own, a deleted automation, a deployment that is none of ours any more."""
 
     async def change_and_deploy():
         async with get_client() as client:
             high = await client.read_deployment_by_name(HIGH)
-            await client.update_deployment(high.id, DeploymentUpdate(description="Mine."))
+            pull = [{"prefect.deployments.steps.set_working_directory": {"directory": "/srv"}}]
+            await client.update_deployment(high.id, DeploymentUpdate(description="Mine.", pull_steps=pull))
             trigger = next(iter(deployed.triggers))
             for automation in await client.read_automations_by_name(trigger):
                 await client.delete_automation(automation.id)
@@ -109,7 +110,8 @@ def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deplo
         ("deployment", "process ready batches/old", "remove"),
     }
     (change,) = (one for one in shown if one.what == "change")
-    ((name, was, becomes),) = change.values
+    steps, (name, was, becomes) = sorted(change.values, key=lambda value: value[0] != "pull")
+    assert (steps[0], steps[2]) == ("pull", [])
     assert (name, was, becomes) == ("description", "Mine.", deployed.spec(HIGH).description)
     assert tuple(made) == shown
     assert left == ()

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.bank import UNKNOWN_REQUEST, SlotBank, Terms
-from flows.slot_leases import LEASE, blocks, given_back, process_name
+from flows.slot_leases import LEASE, SlotLeases, blocks, given_back, process_name
 from ledger.slots import SlotLease, note_slot_lease, slot_leases_of
 from tasks.model.slots import NoSlotsError, Slots
 from tasks.runtime import current_runtime
@@ -288,3 +289,29 @@ def test_who_leaves_gives_everything_back(played):
         assert other.slots.in_flight == 8
 
     played(story)
+
+
+def test_who_ends_while_slots_are_taken_or_given_back_leaves_none_taken(world):
+    """Wherever it is cancelled: what was granted by then is given back, and nobody waits for the end of a lease."""
+
+    async def story():
+        async with get_client() as client:
+            name = f"cancelled-{next(NUMBERS)}"
+            await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=100))
+            for step in range(12):
+                leases = SlotLeases(current_runtime(), client, name)
+                await _cancelled_after(0.004 * step, leases.take(4, 1.0))
+                await _cancelled_after(0.004 * (12 - step), leases.give_back(leases.total))
+                await leases.give_back(leases.total)
+            limit = await client.read_global_concurrency_limit_by_name(name)
+            assert limit.active_slots == 0
+            assert await current_runtime().in_ledger(slot_leases_of, name) == ()
+
+    world.run(story)
+
+
+async def _cancelled_after(seconds, work):
+    task = asyncio.ensure_future(work)
+    await asyncio.wait([task], timeout=seconds)
+    task.cancel()
+    await asyncio.wait([task])
