@@ -138,6 +138,8 @@ class SettingFields(BaseSettings):
     notify_url: SecretAddress | None = None
 
     stuck_after_s: float = Field(900, ge=60, le=DAY_S)
+    health_port: int | None = Field(None, ge=1, le=65_535)
+    health_address: str = "127.0.0.1"
     otlp_endpoint: Address | None = None
     logs: Literal["quiet", "json"] = "quiet"
 

@@ -91,6 +91,20 @@ class Host:
         """The runs that are under way."""
         return tuple(self._runs)
 
+    @property
+    def inside(self) -> Context | None:
+        """A context in which what runs share is at hand, or None while it is not open."""
+        return None if self._shared is None else self._shared.context.copy()
+
+    def answers(self, within_s: float) -> bool:
+        """Whether the loop of the runs gets round to a question in so many seconds. Not to be asked on that loop."""
+        asked = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
+        try:
+            asked.result(within_s)
+        except TimeoutError:
+            return False
+        return True
+
     async def ready(self) -> None:
         """Open what the runs share, where it is not open yet; what prevents it is raised here."""
         await self._there(self._open())

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
 BY_STOP = "The worker was stopped. What was in work goes on with the next run."
 LOOK_S = 0.1
+POLLED_WITHIN_S = 60.0
+"""A worker that has not reached its server for so long is not ready."""
 
 
 class WarmResult(BaseWorkerResult):
@@ -64,6 +67,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         self._stop = threading.Event()
         self._patience_s = self.settings.stop_s
         self._polling = asyncio.Lock()
+        self._answering = ExitStack()
         self._news: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
 
@@ -104,7 +108,19 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
 
         self._host = Host(lambda: at_hand(self.settings, self._stop, keeps_lake=self._keeps_lake))
         self._host.start()
+        self._answering.enter_context(self._told_of_health())
         await super().setup()
+
+    def _told_of_health(self) -> AbstractContextManager[None]:
+        """Answers for whoever asks how this process is, where a port is set for it."""
+        if self.settings.health_port is None:
+            return nullcontext()
+        from deployments.warm.health import Health, answering  # noqa: PLC0415
+
+        health = Health(
+            self._host, self._stop.is_set, lambda: self.is_worker_still_polling(POLLED_WITHIN_S / 30)
+        )
+        return answering(self.settings.health_address, self.settings.health_port, health)
 
     async def sync_with_backend(self) -> None:
         """As every worker; and at the first time, tidy up after the dead and listen for news."""
@@ -162,6 +178,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         with CancelScope(shield=True):
             await self._come_to_rest()
             await self._stop_listening()
+            self._answering.close()
             await self._host.close()
         await super().teardown(*exc_info)
 
