@@ -78,7 +78,7 @@ async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoN
     known = await client.read_automations_by_name(alert.name)
     if not known:
         await client.create_automation(_automation(alert, action))
-        await _keep_one(client, alert)
+        await keep_one(client, alert.name)
     elif isinstance(action, CallWebhook) and all(isinstance(one, DoNothing) for one in known[0].actions):
         changed = known[0].model_copy(update={"actions": [action]})
         await client.update_automation(
@@ -86,9 +86,9 @@ async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoN
         )
 
 
-async def _keep_one(client: PrefectClient, alert: Alert) -> None:
+async def keep_one(client: PrefectClient, name: str) -> None:
     """Of processes that started at once and found none each has made one; all of them keep the same."""
-    made = await client.read_automations_by_name(alert.name)
+    made = await client.read_automations_by_name(name)
     for extra in sorted(made, key=lambda automation: automation.id)[1:]:
         try:
             await client.delete_automation(extra.id)

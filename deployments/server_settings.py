@@ -1,4 +1,4 @@
-"""Settings of the embedded Prefect server and of clients that speak to it, each with its reason."""
+"""Settings of Prefect servers, one on one machine or several, and of their clients, each with its reason."""
 
 from pathlib import Path
 from typing import Final
@@ -10,24 +10,47 @@ NOBODY: Final = Path(__file__).with_name("nobody.pem")
 
 
 def server_environment(home: Path, api_url: str) -> dict[str, str]:
-    """For one machine: SQLite, few concurrent flow runs with many task runs each."""
-    return {
+    """For one machine: a server that keeps SQLite, with few concurrent flow runs and many task runs each."""
+    return _SERVER | {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(home / "prefect" / "prefect.db"),
         # Unless it is told, the UI of a server on another port asks whoever has 4200.
         "PREFECT_SERVER_UI_API_URL": api_url,
-        # Written one by one, a task run costs the server 52 to 60 ms of CPU; in batches, 13 to 18.
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-        # The server works without the internet and tells nobody about its runs.
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         # In memory, the default, a server that is started again forgets who holds slots: nobody gets them back.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
+
+
+def replica_environment(database_url: str, redis_url: str) -> dict[str, str]:
+    """For several servers at once: PostgreSQL keeps what they know, Redis what they tell each other.
+
+    Each of the modules replaces one that works within a single process; left out, events that one server takes are
+    not seen by the others, a trigger fires as often as there are servers, and slots are counted by each for itself.
+    """
+    return _SERVER | {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
+        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
+        "PREFECT_SERVER_DOCKET_URL": redis_url,
+        "PREFECT_REDIS_MESSAGING_URL": redis_url,
+        # Schema changes are one command's before any server starts; two that migrate at once are in each other's way.
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+    }
+
+
+_SERVER: Final = {
+    # Written one by one, a task run costs the server 52 to 60 ms of CPU; in batches, 13 to 18.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    # The server works without the internet and tells nobody about its runs.
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+}
 
 
 def client_environment(home: Path, api_url: str) -> dict[str, str]:

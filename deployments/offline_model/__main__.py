@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from deployments.offline_model.app import OfflineModel, Options
 from deployments.offline_model.plays import Rule, Script
-from deployments.offline_model.server import address_of, bound_socket, http_server
+from deployments.offline_model.server import HOST, address_of, bound_socket, http_server
 
 RULES = TypeAdapter(list[Rule])
 
@@ -19,7 +19,10 @@ RULES = TypeAdapter(list[Rule])
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(prog="python -m deployments.offline_model", description=__doc__)
-    options.add_argument("--port", type=int, default=0, help="port on loopback, 0 for any free one")
+    options.add_argument("--port", type=int, default=0, help="0 for any free one")
+    options.add_argument(
+        "--address", default=HOST, help=f"where to listen (default {HOST}); containers want 0.0.0.0"
+    )
     options.add_argument(
         "--ready-file", type=Path, help='file that gets {"url": ..., "pid": ...} when listening'
     )
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         rules = RULES.validate_json(chosen.plays.read_bytes()) if chosen.plays else []
-        listening = bound_socket(chosen.port)
+        listening = bound_socket(chosen.port, chosen.address)
     except (OSError, ValidationError) as error:
         sys.stderr.write(f"offline model: {error}; correct --plays or choose another --port\n")
         return 2

@@ -1,4 +1,4 @@
-"""Running the offline model: in a thread for tests, in the foreground for the command line. Loopback only."""
+"""Running the offline model: in a thread for tests, in the foreground for the command line. On loopback by default."""
 
 import socket
 import threading
@@ -17,8 +17,8 @@ BACKLOG = 1024
 GRACE_S = 1
 
 
-def bound_socket(port: int) -> socket.socket:
-    """A listening socket on loopback, 0 for any free port; OSError when the port is taken.
+def bound_socket(port: int, address: str = HOST) -> socket.socket:
+    """A listening socket, 0 for any free port; OSError when the port is taken.
 
     Connections made from now on wait in its backlog until the server takes them.
     """
@@ -26,7 +26,7 @@ def bound_socket(port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
+        listening.bind((address, port))
         listening.listen(BACKLOG)
     except OSError:
         listening.close()
@@ -36,7 +36,8 @@ def bound_socket(port: int) -> socket.socket:
 
 def address_of(listening: socket.socket) -> str:
     """The base URL of a bound socket."""
-    return f"http://{HOST}:{listening.getsockname()[1]}"
+    address, port = listening.getsockname()
+    return f"http://{address}:{port}"
 
 
 def http_server(app: OfflineModel) -> uvicorn.Server:

@@ -30,7 +30,7 @@ async def read_found(client: PrefectClient, wanted: Surface) -> Found:
     await _read_pool(client, wanted.pool, found)
     await _read_deployments(client, wanted.pool, found)
     for name in wanted.triggers:
-        for automation in (await client.read_automations_by_name(name))[:1]:
+        for automation in sorted(await client.read_automations_by_name(name), key=lambda one: one.id)[:1]:
             found.shapes["trigger", name] = shape_of_automation(automation)
             found.ids["trigger", name] = automation.id
     caps = {cap.name for cap in wanted.caps}

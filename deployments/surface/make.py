@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.schedules import construct_schedule
 from prefect.exceptions import ObjectAlreadyExists
 
+from deployments.automations import keep_one
 from deployments.pools import PoolError, template_of
 from deployments.surface.found import Found
 from deployments.surface.shape import Difference
@@ -97,11 +98,11 @@ class Maker:
         automation = automation_of(trigger, self._found.ids["deployment", spec.full_name])
         if difference.what == "create":
             await self._client.create_automation(automation)
+            await keep_one(self._client, difference.name)
         else:
             await self._client.update_automation(self._found.ids["trigger", difference.name], automation)
 
     async def _limit(self, difference: Difference) -> None:
         cap = next(cap for cap in self._wanted.caps if cap.name == difference.name)
-        await self._client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=cap.name, limit=cap.slots, slot_decay_per_second=cap.decay)
-        )
+        wanted = GlobalConcurrencyLimitCreate(name=cap.name, limit=cap.slots, slot_decay_per_second=cap.decay)
+        await self._client.create_global_concurrency_limit(wanted)

@@ -24,6 +24,7 @@ from prefect.workers.base import BaseWorker, BaseWorkerResult
 
 from deployments.warm.bounds import Bounds, begin_anew, memory_mb
 from deployments.warm.configuration import UnfitDeploymentError, WarmConfiguration, WarmVariables
+from deployments.warm.ending import Ending
 from deployments.warm.news import follow
 from deployments.warm.orphans import crash_orphans, process_name
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
 
 BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
-BY_STOP = "The worker was stopped. What was in work goes on with the next run."
-LOOK_S = 0.1
 POLLED_WITHIN_S = 60.0
 """A worker that has not reached its server for so long is not ready."""
 
@@ -61,11 +60,8 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         kwargs["prefetch_seconds"] = 0
         self._keeps_lake = kwargs.pop("keeps_lake", False)
         super().__init__(*args, **kwargs)
-        self.has_broken_off = False
-        """True once a run was cancelled because the process had to end."""
         self._bounds = Bounds(self.settings.worker_runs, self.settings.worker_memory_mb)
-        self._stop = threading.Event()
-        self._patience_s = self.settings.stop_s
+        self.ending = Ending(self.settings.stop_s)
         self._polling = asyncio.Lock()
         self._answering = ExitStack()
         self._news: asyncio.Task[None] | None = None
@@ -86,19 +82,16 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         try:
             await super().start(run_once, with_healthcheck, printer)
         except asyncio.CancelledError:
-            if not self._stop.is_set():
+            if not self.ending.asked.is_set():
                 raise
             work.uncancel()
             printer(f"Worker {self.name!r} stopped.")
 
     def end(self) -> None:
         """Let what is in work come to its rest and end; said again, break it off. To be called on the worker's loop."""
-        if self._stop.is_set():
-            self._patience_s = 0.0
-            return
-        self._logger.info("Stopping: what is in work has %g s; once more to break it off.", self._patience_s)
-        self._stop.set()
-        if self._work is not None:
+        if self.ending.ask() and self._work is not None:
+            patience_s = self.ending.patience_s
+            self._logger.info("Stopping: what is in work has %g s; once more to break it off.", patience_s)
             self._work.cancel()
 
     async def setup(self) -> None:
@@ -106,7 +99,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         from deployments.warm.host import Host  # noqa: PLC0415
         from flows.cockpit import at_hand  # noqa: PLC0415
 
-        self._host = Host(lambda: at_hand(self.settings, self._stop, keeps_lake=self._keeps_lake))
+        self._host = Host(lambda: at_hand(self.settings, self.ending.asked, keeps_lake=self._keeps_lake))
         self._host.start()
         self._answering.enter_context(self._told_of_health())
         await super().setup()
@@ -118,7 +111,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         from deployments.warm.health import Health, answering  # noqa: PLC0415
 
         health = Health(
-            self._host, self._stop.is_set, lambda: self.is_worker_still_polling(POLLED_WITHIN_S / 30)
+            self._host, self.ending.asked.is_set, lambda: self.is_worker_still_polling(POLLED_WITHIN_S / 30)
         )
         return answering(self.settings.health_address, self.settings.health_port, health)
 
@@ -176,28 +169,21 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
     async def teardown(self, *exc_info: object) -> None:
         """Let what is in work come to its rest, for as long as the settings allow; then disconnect."""
         with CancelScope(shield=True):
-            await self._come_to_rest()
+            await self.ending.rest(self._host, self._is_busy)
             await self._stop_listening()
             self._answering.close()
             await self._host.close()
         await super().teardown(*exc_info)
 
-    async def _come_to_rest(self, *, cancels: bool = True) -> None:
-        """Begin nothing more and wait for what is under way, or on its way here; what lasts too long is cancelled."""
-        self._stop.set()
-        began = asyncio.get_running_loop().time()
-        while self.limiter.borrowed_tokens:
-            if cancels and asyncio.get_running_loop().time() - began >= self._patience_s:
-                for run in self._host.active:
-                    self.has_broken_off |= self._host.end(run, BY_STOP)
-            await asyncio.sleep(LOOK_S)
+    def _is_busy(self) -> bool:
+        return self.limiter.borrowed_tokens > 0
 
     async def _renew(self, why: str) -> None:
         """The same command in the same process; runs that fall due meanwhile wait at the server."""
         from deployments.sent import all_sent  # noqa: PLC0415
 
         self._logger.info("This process starts anew: %s.", why)
-        await self._come_to_rest(cancels=False)
+        await self.ending.rest(self._host, self._is_busy, breaks_off=False)
         await self._host.close()
         await all_sent()
         begin_anew()

@@ -95,7 +95,7 @@ class _Serving:
             # So Prefect's workers end whose server has not answered for minutes.
             raise OutOfReachError(f"the Prefect server does not answer: {error}") from error
         finally:
-            self.has_broken_off |= self._worker.has_broken_off
+            self.has_broken_off |= self._worker.ending.has_broken_off
             self._worker = None
 
 

@@ -1,5 +1,6 @@
 """What a Prefect server shows of Penstock: as the file says, made once, changed where it differs, and nothing else."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -115,6 +116,20 @@ def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deplo
     assert (name, was, becomes) == ("description", "Mine.", deployed.spec(HIGH).description)
     assert tuple(made) == shown
     assert left == ()
+
+
+def test_installations_that_deploy_at_once_leave_one_of_each(deployed, run_async):
+    """Workers of many machines start together: a trigger made twice would start every lane twice."""
+
+    async def at_once():
+        async with get_client() as client:
+            for trigger in deployed.triggers:
+                for automation in await client.read_automations_by_name(trigger):
+                    await client.delete_automation(automation.id)
+            await asyncio.gather(*(deploy(deployed, only_missing=True) for _ in range(3)))
+            return [len(await client.read_automations_by_name(trigger)) for trigger in deployed.triggers]
+
+    assert set(run_async(at_once())) == {1}
 
 
 def test_an_operators_limit_is_no_difference(deployed, run_async):

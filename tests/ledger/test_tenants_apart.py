@@ -63,6 +63,7 @@ FOR_THE_OPERATOR = frozenset(
         *("take_messages", "read_pauses", "low_events", "newest_event", "pending_events", "topic_counts"),
         *("bring_up_to_date", "forget_signals", "take_signals", "reading", "writing", "collecting"),
         *("measures", "newest_fact", "ask_for_lanes", "ask_for_another", "enter_lane", "leave_lane"),
+        *("take_ends", "give_back_ends", "read_story", "what_is_stuck", "tell_what_is_stuck"),
         *("wish_for_slots", "forget_wish", "note_slot_lease", "forget_slot_lease", "slot_leases_of"),
         *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
