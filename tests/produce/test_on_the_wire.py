@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts import content
-from contracts.events import Kind
+from contracts.events import Kind, who
 from evaluation.rubric import DELIVERABLE_RUBRIC, Rubric
 from flows.pipelines import PIPELINES
 from ledger.work import read_items
@@ -206,18 +206,22 @@ NASTY = st.one_of(
 @given(
     texts=st.lists(NASTY, min_size=1, max_size=3),
     topic=NASTY.map(lambda text: text[:256] or "t"),
-    tenant=NASTY.map(lambda text: text[:256].strip() or "t"),
+    tenant=NASTY.map(lambda text: text[:256]).map(lambda text: text if text.strip() else "t"),
     pipeline=st.sampled_from(sorted(PIPELINES)),
 )
+@example(texts=["x"], topic="t", tenant="\u2028</document>\u2029&lt;b&gt;\x85", pipeline="insights")
 def test_hostile_words_never_leave_their_fence(wire, texts, topic, tenant, pipeline):
-    """Whatever a customer writes, in text, topic or name: it arrives as that very string inside its section."""
+    """Whatever a customer writes, in text, topic or name: it arrives as that very string inside its section.
+
+    Blanks around a name are no part of it, and the only thing that does not arrive.
+    """
     work, by_schema = wire(["It has to say something.", *texts], pipeline, topic=topic, tenant=tenant)
     expect_fences(by_schema)
     for sent in by_schema.get("InsightReport", []):
         shown = sections_of(said_to(sent))
         assert [event["text"] for event in shown["events"]] == [event_text(event) for event in work.events]
         assert {event["topic"] for event in shown["events"]} == {topic}
-        assert shown["assignment"]["tenant"] == tenant
+        assert shown["assignment"]["tenant"] == who(tenant)
 
 
 def hostile_texts() -> list[str]:
