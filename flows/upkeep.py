@@ -9,7 +9,7 @@ from flows.forming import formed, promote_bursts
 from flows.lane import process_ready_batches
 from flows.names import in_pool
 from ledger.due import release_due
-from ledger.lanes import ask_for_lanes
+from ledger.lanes import unattended_levels
 from ledger.watchdog import tell_what_is_stuck
 from tasks.publisher import publish
 from tasks.runtime import Runtime, runtime
@@ -26,7 +26,7 @@ async def sweep(flush: bool = False) -> list[str]:
         await formed(run, flush=flush)
         await publish(run)
         await tell_what_gets_nowhere(run)
-        missed = await run.in_ledger(ask_for_lanes, run.clock())
+        missed = await run.in_ledger(unattended_levels, run.clock())
         for level in missed:
             get_run_logger().info("%s batches are ready, and nobody works on them: a lane is started", level)
             await start_lane(level, run.settings.pool)

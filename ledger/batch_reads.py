@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, Subquery, func, or_, select
 
 from contracts.batches import Batch, BatchState
 from contracts.events import Event
@@ -70,6 +70,18 @@ def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
     """The CloudEvents ids of the batch's events, in ledger order."""
     with reading(ledger) as connection:
         return tuple(orjson.loads(row.payload)["id"] for row in event_rows(connection, batch_id))
+
+
+def ready_since() -> Subquery:
+    """Of each READY batch `id`, `level` and `at`, when it last became so."""
+    moves = history.c
+    return (
+        select(batches.c.id, batches.c.level, func.max(moves.at).label("at"))
+        .join_from(batches, history, moves.batch_id == batches.c.id)
+        .where(batches.c.state == BatchState.READY.value, moves.to_state == BatchState.READY.value)
+        .group_by(batches.c.id, batches.c.level)
+        .subquery()
+    )
 
 
 def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[Any]]:

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import Subquery, func, or_, select, union_all
+from sqlalchemy import func, or_, select, union_all
 
 from contracts.batches import RESUMABLE, BatchState
 from contracts.events import Priority
 from ledger.engine import Ledger
 from ledger.holds import released_by_holds
 from ledger.sql import reading, writing
-from ledger.tables import batch_history, batches
+from ledger.tables import batches
 from ledger.transitions import update_state
 
 _READY = batches.c.state == BatchState.READY.value
@@ -70,15 +70,3 @@ def count_ready(ledger: Ledger, level: Priority | None = None) -> int:
     wanted = _READY if level is None else _READY & (batches.c.lane == level.rank)
     with reading(ledger) as connection:
         return connection.execute(select(func.count()).select_from(batches).where(wanted)).scalar_one()
-
-
-def ready_since() -> Subquery:
-    """Of each READY batch `id`, `level` and `at`, when it last became so."""
-    moves = batch_history.c
-    return (
-        select(batches.c.id, batches.c.level, func.max(moves.at).label("at"))
-        .join_from(batches, batch_history, moves.batch_id == batches.c.id)
-        .where(_READY, moves.to_state == BatchState.READY.value)
-        .group_by(batches.c.id, batches.c.level)
-        .subquery()
-    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, exists, select
 
 from contracts.batches import BatchState
 from contracts.events import Priority
+from ledger.batch_reads import ready_since
 from ledger.control_tables import lanes
 from ledger.engine import Ledger
 from ledger.signals import signal
@@ -29,8 +30,12 @@ def ask_for_lane(connection: Connection, level: Priority, now: datetime) -> str:
     until = connection.execute(query).scalar()
     if until is not None and until > now:
         return AT_WORK
-    upsert(connection, lanes, {"level": level.value, "owner": None, "until": now + COMES_WITHIN})
+    _asked(connection, level, now)
     return WANTED
+
+
+def _asked(connection: Connection, level: Priority, now: datetime) -> None:
+    upsert(connection, lanes, {"level": level.value, "owner": None, "until": now + COMES_WITHIN})
 
 
 def enter_lane(ledger: Ledger, level: Priority, owner: str, until: datetime) -> None:
@@ -59,6 +64,26 @@ def ask_for_lanes(ledger: Ledger, now: datetime) -> tuple[Priority, ...]:
         return tuple(
             level for level in map(Priority, waiting) if ask_for_lane(connection, level, now) == WANTED
         )
+
+
+def unattended_levels(ledger: Ledger, now: datetime) -> tuple[Priority, ...]:
+    """The levels with a batch READY for longer than a lane takes to come, that nobody is at work on; asked for now.
+
+    However often somebody has been asked meanwhile: where events start nothing, asking again starts nothing.
+    """
+    ready = ready_since()
+    attended = select(lanes.c.level).where(lanes.c.owner.is_not(None), lanes.c.until > now)
+    query = (
+        select(ready.c.level)
+        .where(ready.c.at <= now - COMES_WITHIN, ready.c.level.not_in(attended))
+        .distinct()
+        .order_by(ready.c.level)
+    )
+    with writing(ledger, "lanes") as connection:
+        levels = tuple(map(Priority, connection.execute(query).scalars()))
+        for level in levels:
+            _asked(connection, level, now)
+    return levels
 
 
 def ask_for_another(ledger: Ledger, level: Priority, now: datetime) -> None:

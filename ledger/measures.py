@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from contracts.batches import BatchState
 from contracts.events import Priority
-from ledger.due import ready_since
+from ledger.batch_reads import ready_since
 from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
 from ledger.sql import reading

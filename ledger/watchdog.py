@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 from sqlalchemy import CTE, Connection, delete, func, insert, select, union_all
 
 from contracts.batches import BatchState
+from ledger.batch_reads import ready_since
 from ledger.control_tables import stuck
-from ledger.due import ready_since
 from ledger.engine import Ledger
 from ledger.signals import signal
 from ledger.sql import reading, writing

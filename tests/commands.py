@@ -3,9 +3,11 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,6 +78,15 @@ class Cli:
     def json(self, *arguments, stdin="", code=0):
         """What a command prints with --json, which is nothing else."""
         return json.loads(self(*arguments, "--json", stdin=stdin, code=code).stdout)
+
+    def rows(self, query) -> list[tuple]:
+        """What the home's own SQLite ledger answers: for waiting, as `status` is a second of work each time."""
+        with closing(sqlite3.connect(f"file:{self.home / 'ledger.db'}?mode=ro", uri=True)) as ledger:
+            return ledger.execute(query).fetchall()
+
+    def by_state(self) -> dict[str, int]:
+        """Batches by state, from the same."""
+        return dict(self.rows("SELECT state, count(*) FROM batches GROUP BY 1"))
 
     def complaint(self, *arguments, code, stdin="") -> str:
         """The one line that a command which could do nothing says on standard error."""

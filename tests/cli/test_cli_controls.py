@@ -22,6 +22,8 @@ from ledger.transitions import Settlement, settle_batch
 from tests.commands import PENSTOCK
 
 NOW = datetime.now(UTC)
+TENANTS = 10
+"""Of one batch each: enough that both workers are at work when a switch is thrown."""
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_switch_thrown_in_the_ui_stops_every_process_and_loses_nothing(
     """Two workers stop asking; what is under way is finished and kept; taken back, all is worked off once."""
     cli = cli.given(PENSTOCK_BATCHING__TENANT__HIGH__THRESHOLD="1", PENSTOCK_BATCHES_IN_FLIGHT="2")
     offline.play([{"match": {}, "play": {"kind": "latency", "seconds": 0.3}}])
-    cli("ingest", "-", stdin="".join(lines_of(f"co-{n}", 1) for n in range(16)), code=0)
+    cli("ingest", "-", stdin="".join(lines_of(f"co-{n}", 1) for n in range(TENANTS)), code=0)
     workers = [cli.start("up", "--json"), cli.start("up", "--json")]
     variable = f"{prefect_url}/variables/name/penstock_paused"
     try:
@@ -108,14 +110,14 @@ def test_a_switch_thrown_in_the_ui_stops_every_process_and_loses_nothing(
         wait_until(lambda: httpx.get(variable).is_success, "the switches are shown in the UI")
         # A busy server answers 503, and an operator tries again.
         wait_until(lambda: httpx.patch(variable, json={"value": ["all"]}).is_success, "the switch is thrown")
-        wait_until(lambda: cli.json("status")["paused"], "the switch is in force")
+        wait_until(lambda: cli.rows("SELECT stage FROM pauses"), "the switch is in force")
         wait_until(lambda: not offline.stats["in_flight"], "what was under way has finished")
         asked = len(offline.requests)
-        wait_until(lambda: "RUNNING" not in cli.json("status")["batches"]["by_state"], "all have stopped")
+        wait_until(lambda: "RUNNING" not in cli.by_state(), "all have stopped")
         assert len(offline.requests) == asked
         assert all(worker.poll() is None for worker in workers)
         wait_until(lambda: httpx.patch(variable, json={"value": []}).is_success, "the switch is taken back")
-        wait_until(lambda: cli.json("status")["batches"]["by_state"] == {"DONE": 16}, "all is worked off")
+        wait_until(lambda: cli.by_state() == {"DONE": TENANTS}, "all is worked off")
     finally:
         for worker in workers:
             worker.terminate()

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -41,7 +40,6 @@ class Server:
         """Begin to live, again perhaps, with the same database."""
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-        self.home.mkdir(exist_ok=True)
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
@@ -58,20 +56,12 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path, wait_until):
+def server(tmp_path, with_prefect, wait_until):
     """A Prefect server of the test's own."""
-    made = Server(tmp_path / "prefect-server", wait_until)
+    made = Server(with_prefect(tmp_path / "prefect-server"), wait_until)
     made.start()
     yield made
     made.kill()
-
-
-def rows(cli, query):
-    """What the ledger answers."""
-    with sqlite3.connect(f"file:{cli.home / 'ledger.db'}?mode=ro", uri=True) as database:
-        found = database.execute(query).fetchall()
-    database.close()
-    return found
 
 
 def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_of, offline, wait_until):
@@ -87,15 +77,14 @@ def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_o
         time.sleep(GONE_S)
         assert up.poll() is None
         server.start()
-        done = [("DONE", TENANTS)]
-        wait_until(lambda: rows(cli, "SELECT state, count(*) FROM batches GROUP BY 1") == done, "all is done")
+        wait_until(lambda: cli.by_state() == {"DONE": TENANTS}, "all is done")
     finally:
         up.send_signal(signal.SIGINT)
         _, err = up.communicate(timeout=120)
     assert up.returncode == 0, err
     assert "Traceback" not in err
-    calls = rows(cli, "SELECT batch_id, item, purpose, request_hash, state FROM model_calls")
+    calls = cli.rows("SELECT batch_id, item, purpose, request_hash, state FROM model_calls")
     assert {state for *_, state in calls} == {"SUCCEEDED"}
     assert set(Counter(calls).values()) == {1}
     assert len(calls) == sum(offline.counts.values())
-    assert rows(cli, "SELECT DISTINCT state, attempts FROM outbox") == [("PUBLISHED", 1)]
+    assert cli.rows("SELECT DISTINCT state, attempts FROM outbox") == [("PUBLISHED", 1)]

@@ -7,7 +7,14 @@ import pytest
 from contracts.batches import BatchState
 from contracts.events import Priority
 from ledger.claims import claim_next
-from ledger.lanes import COMES_WITHIN, ask_for_another, ask_for_lanes, enter_lane, leave_lane
+from ledger.lanes import (
+    COMES_WITHIN,
+    ask_for_another,
+    ask_for_lanes,
+    enter_lane,
+    leave_lane,
+    unattended_levels,
+)
 from ledger.signals import forget_signals, take_signals
 from ledger.transitions import Settlement, settle_batch
 
@@ -62,6 +69,19 @@ def test_a_lane_that_never_came_is_asked_for_again(ledger, make, told):
     assert ask_for_lanes(ledger, make.now + COMES_WITHIN) == (HIGH,)
     ask_for_another(ledger, HIGH, make.now)
     assert told() == [("lane.wanted", "wanted")]
+
+
+def test_a_level_that_is_only_ever_asked_for_is_unattended(ledger, make):
+    """Whoever asks every few seconds where events start nothing hides nothing from the sweep."""
+    make.ready(ledger)
+    assert unattended_levels(ledger, make.now) == ()
+    later = make.now + COMES_WITHIN
+    assert ask_for_lanes(ledger, later) == (HIGH,)
+    assert unattended_levels(ledger, later) == (HIGH,)
+    assert ask_for_lanes(ledger, later) == ()
+    enter_lane(ledger, HIGH, "me", later + make.minute)
+    assert unattended_levels(ledger, later) == ()
+    assert unattended_levels(ledger, later + make.minute) == (HIGH,)
 
 
 def test_nobody_leaves_a_lane_while_batches_of_its_level_are_ready(ledger, make, told):

@@ -32,9 +32,9 @@ from tasks.settings import Settings
 
 
 @pytest.fixture
-def home(tmp_path):
-    """Settings of a fresh home; what was started in it is stopped."""
-    settings = Settings(home=tmp_path)
+def home(tmp_path, with_prefect):
+    """Settings of a home of the test's own; what was started in it is stopped."""
+    settings = Settings(home=with_prefect(tmp_path))
     yield settings
     stop_services(settings)
 

@@ -35,7 +35,7 @@ class Cockpit:
 
     def is_done(self, batches):
         """True when so many batches are DONE."""
-        return self.cli.json("status")["batches"]["by_state"].get("DONE", 0) >= batches
+        return self.cli.by_state().get("DONE", 0) >= batches
 
     def is_at_work(self):
         """True while a lane is."""
@@ -105,7 +105,7 @@ def test_an_event_starts_the_lane_of_its_level_and_is_worked_on(cockpit, lines_o
 
 def test_a_burst_of_many_tenants_starts_one_lane_not_one_each(cockpit, lines_of):
     """Of twenty batches one asks; the lane that is at work takes the others."""
-    before, done = cockpit.lanes().keys(), cockpit.cli.json("status")["batches"]["by_state"]["DONE"]
+    before, done = cockpit.lanes().keys(), cockpit.cli.by_state()["DONE"]
     cockpit.sent("".join(lines_of(f"burst-{number}", 1) for number in range(20)))
     cockpit.wait_until(lambda: cockpit.is_done(done + 20), "all batches are done")
     assert len(cockpit.lanes().keys() - before) <= 3
@@ -113,7 +113,7 @@ def test_a_burst_of_many_tenants_starts_one_lane_not_one_each(cockpit, lines_of)
 
 def test_without_the_automation_the_sweep_starts_what_the_event_did_not(cockpit, lines_of, run_async):
     """Events are for speed, the ledger is the truth: nobody starts anything but the schedule."""
-    done = cockpit.cli.json("status")["batches"]["by_state"]["DONE"]
+    done = cockpit.cli.by_state()["DONE"]
     run_async(_set_trigger(enabled=False))
     try:
         cockpit.wait_until(lambda: not cockpit.is_at_work(), "earlier lanes have left")
