@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from benchmarks.orchestration import model_server
+
 PENSTOCK = Path(sys.executable).with_name("penstock")
 PREFECT = Path(sys.executable).with_name("prefect")
 POOL: Final = "penstock"
@@ -59,6 +61,8 @@ def _told(seconds: list[float]) -> dict[str, Any]:
 
 class Installation:
     """A home with its services and a worker."""
+
+    worker: subprocess.Popen[bytes]
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home, self.environment = home, environment
@@ -112,9 +116,9 @@ class Installation:
 
 
 @contextmanager
-def installation(pool_type: PoolType) -> Iterator[Installation]:
+def installation(pool_type: PoolType, latency_s: float = 0.0) -> Iterator[Installation]:
     """`penstock up`, which is a warm worker; or its services, deployments on a process pool, and a worker for it."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, model_server(Path(folder), latency_s) as (model, _):
         home = Path(folder)
         given = {
             **os.environ,
@@ -123,6 +127,7 @@ def installation(pool_type: PoolType) -> Iterator[Installation]:
             "PENSTOCK_SOLUTION_FORMS": '["action_plan"]',
             "PENSTOCK_AUDIENCES": '["admin"]',
             "PENSTOCK_POOL_TYPE": pool_type,
+            "PENSTOCK_OFFLINE_URL": model,
         }
         made = Installation(home, given)
         try:
@@ -139,17 +144,13 @@ def _worker(made: Installation, pool_type: PoolType, log: Path) -> Iterator[None
     if pool_type == "process":
         made.command("deploy", "--yes")
         made.command("run")
-        services = {
-            note.stem: json.loads(note.read_text())["url"] for note in (made.home / "services").glob("*.json")
-        }
-        environment |= {
-            "PREFECT_API_URL": services["prefect"],
-            "PENSTOCK_OFFLINE_URL": services["offline-model"],
-        }
+        prefect = json.loads((made.home / "services" / "prefect.json").read_text())
+        environment["PREFECT_API_URL"] = prefect["url"]
         command = [PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]
     with log.open("wb") as told:
         worker = subprocess.Popen(command, env=environment, stdout=told, stderr=told)
         try:
+            made.worker = worker
             yield
         finally:
             worker.send_signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Artifacts: what the Prefect UI shows of a batch beside its runs: verdicts, deliverables, diagnosis, progress."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from contracts.batches import Batch, BatchState
+from ledger.batch_reads import Origin, batch_origins
 from ledger.deliveries import list_deliverables
 from ledger.work import read_items
 from tasks.diagnosis.markdown import to_markdown
@@ -26,6 +28,7 @@ from tasks.runtime import current_runtime
 
 SHOWN = 100
 _KEYS: Final = ("verdicts", "deliverables", "diagnosis")
+_MARKUP: Final = re.compile(r"[`|\s]+")
 PROGRESS_EVERY = timedelta(seconds=2)
 
 
@@ -50,20 +53,54 @@ async def show_verdicts(batch: Batch) -> None:
 
 
 async def show_deliverables(batch: Batch) -> None:
-    """The deliverables of a batch, one under the other, as their readers get them."""
-    made = await asyncio.to_thread(list_deliverables, current_runtime().ledger, batch.id, SHOWN)
+    """The deliverables of a batch, one under the other, as their readers get them, and what they were made from."""
+    ledger = current_runtime().ledger
+    made = await asyncio.to_thread(list_deliverables, ledger, batch.id, SHOWN)
     text = "\n\n---\n\n".join(f"*{one.kind}, {one.form.replace('_', ' ')}*\n\n{one.markdown}" for one in made)
+    origins = await asyncio.to_thread(batch_origins, ledger, batch.id)
     await acreate_markdown_artifact(
-        text, key=f"deliverables-{batch.id}", description=f"Deliverables of {batch.label}"
+        f"{text}\n\n---\n\n{provenance(batch.id, origins)}",
+        key=f"deliverables-{batch.id}",
+        description=f"Deliverables of {batch.label}",
     )
 
 
 async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
-    """Why a batch stopped, and what to do."""
-    text = f"# {batch.label}\n\n{to_markdown(diagnosis)}"
+    """Why a batch stopped, what to do, and which events it holds."""
+    origins = await asyncio.to_thread(batch_origins, current_runtime().ledger, batch.id)
+    text = f"# {batch.label}\n\n{to_markdown(diagnosis)}\n\n---\n\n{provenance(batch.id, origins)}"
     await acreate_markdown_artifact(
         text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} stopped"
     )
+
+
+def provenance(batch: str, origins: Sequence[Origin]) -> str:
+    """Links, as markdown: from a batch to its verdicts, and from each of its events to the other batches it is in."""
+    rows = [
+        f"| {_plain(one.id)} | {_plain(one.source)} | {one.kind} | {one.accepted_at:%Y-%m-%d %H:%M} "
+        f"| {', '.join(_link('deliverables', other) for other in one.also_in) or '-'} |"
+        for one in origins[:SHOWN]
+    ]
+    rest = [f"\nand {len(origins) - SHOWN} more events"] if len(origins) > SHOWN else []
+    return "\n".join(
+        [
+            f"## Where {batch} comes from\n",
+            f"Judged in {_link('verdicts', batch)}. Made from {len(origins)} events:\n",
+            "| event | source | kind | accepted, UTC | also in |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            *rest,
+        ]
+    )
+
+
+def _link(kind: str, batch: str) -> str:
+    return f"[{kind}-{batch}](/artifacts/key/{kind}-{batch})"
+
+
+def _plain(text: str) -> str:
+    """Senders choose these: in a table they are neither markup nor a column's end."""
+    return f"`{_MARKUP.sub(' ', text)}`"
 
 
 def artifact_keys(batch_ids: Iterable[str]) -> list[str]:

@@ -90,7 +90,7 @@ async def export_dead_letters(
     """Write dead letters to a file on the worker's machine, one JSON object a line.
 
     Args:
-        path: The file; what is there is replaced.
+        path: The file, under Penstock's home where it is no full path; what is there is replaced.
         stage: Only those of this stage.
         error: Only those of this kind of error.
         tenant: Only those of this tenant.
@@ -99,8 +99,9 @@ async def export_dead_letters(
     """
     async with runtime() as run:
         only = _only(run, stage, error, tenant, older_than_hours, newer_than_hours)
-        count = await run.in_ledger(export_letters, only, path)
-        return Completed(message=f"{count} dead letters written to {path}")
+        file = run.settings.home / path
+        count = await run.in_ledger(export_letters, only, file)
+        return Completed(message=f"{count} dead letters written to {file}")
 
 
 def _only(

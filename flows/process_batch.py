@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 
 from contracts.batches import BatchState, BatchWork
 from flows import artifacts
+from flows.budgets import solutions_budget
 from flows.leases import claimed, give_back, kept_lease
 from flows.pipelines import pipeline_named
 from flows.task_runner import EventLoopTaskRunner, settled, whole
@@ -108,7 +109,7 @@ async def reserve(context: BatchContext, count: int) -> None:
         tenant=context.batch.tenant,
         batch_id=context.batch.id,
         count=count,
-        limit=run.settings.solutions_per_window,
+        limit=await solutions_budget(run),
         window=run.settings.solution_window,
         now=run.clock(),
     )

@@ -1,4 +1,4 @@
-"""What a working process does beside its work, every `EVERY`: the kill switches' mirror, and signals as events."""
+"""What a working process does beside its work, every `EVERY`: what operators have in the UI, and signals as events."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from prefect.events import emit_event
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
+from flows.budgets import sync_budgets
 from flows.names import POOL_LABEL
 from flows.switches import VARIABLE, sync_switches
 from ledger.errors import LedgerFaultError
@@ -65,9 +66,10 @@ async def _watch(run: Runtime) -> None:
 
 
 async def look(client: PrefectClient, run: Runtime) -> None:
-    """One look: switches if this process is the one that looks after them, and signals."""
+    """One look: switches and budgets if this process is the one that looks after them, and signals."""
     if await run.in_ledger(hold_mirror, VARIABLE, run.owner, run.clock(), HOLD_FOR):
         await sync_switches(client, run)
+        await sync_budgets(client, run)
     await announce_all(run)
 
 

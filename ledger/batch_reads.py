@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -72,6 +73,40 @@ def batch_event_ids(ledger: Ledger, batch_id: str) -> tuple[str, ...]:
         return tuple(orjson.loads(row.payload)["id"] for row in event_rows(connection, batch_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An event of a batch: its CloudEvents id and source, and the other batches that it is in."""
+
+    id: str
+    source: str
+    kind: str
+    accepted_at: datetime
+    also_in: tuple[str, ...]
+
+
+def batch_origins(ledger: Ledger, batch_id: str) -> tuple[Origin, ...]:
+    """What the batch was made of, in ledger order, without a word of what people wrote."""
+    ours, others = batch_events, batch_events.alias()
+    elsewhere = (others.c.event_seq == ours.c.event_seq) & (others.c.batch_id != batch_id)
+    query = (
+        select(events.c.seq, events.c.kind, events.c.accepted_at, events.c.payload, others.c.batch_id)
+        .join_from(ours, events, ours.c.event_seq == events.c.seq)
+        .join(batches, batches.c.id == ours.c.batch_id)
+        .outerjoin(others, elsewhere)
+        .where(ours.c.batch_id == batch_id, _BELONGS)
+        .order_by(events.c.seq, others.c.batch_id)
+    )
+    with reading(ledger) as connection:
+        rows = connection.execute(query).all()
+    return tuple(_origin(list(same)) for _, same in groupby(rows, key=lambda row: row.seq))
+
+
+def _origin(rows: list[Row[Any]]) -> Origin:
+    told = orjson.loads(rows[0].payload)
+    also_in = tuple(row.batch_id for row in rows if row.batch_id is not None)
+    return Origin(told["id"], told["source"], rows[0].kind, rows[0].accepted_at, also_in)
+
+
 def ready_since() -> Subquery:
     """Of each READY batch `id`, `level` and `at`, when it last became so."""
     moves = history.c
@@ -84,6 +119,11 @@ def ready_since() -> Subquery:
     )
 
 
+_BELONGS = (events.c.tenant == batches.c.tenant) & or_(
+    batches.c.user.is_(None), events.c.user == batches.c.user
+)
+
+
 def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[Any]]:
     """The batch's events in ledger order, each with `kind`, `accepted_at`, `schema_version` and `payload`.
 
@@ -93,11 +133,7 @@ def event_rows(connection: Connection, batch_id: str) -> Sequence[Row[Any]]:
         select(events.c.kind, events.c.accepted_at, events.c.schema_version, events.c.payload)
         .join_from(batch_events, events, batch_events.c.event_seq == events.c.seq)
         .join(batches, batches.c.id == batch_events.c.batch_id)
-        .where(
-            batch_events.c.batch_id == batch_id,
-            events.c.tenant == batches.c.tenant,
-            or_(batches.c.user.is_(None), events.c.user == batches.c.user),
-        )
+        .where(batch_events.c.batch_id == batch_id, _BELONGS)
         .order_by(batch_events.c.event_seq)
     )
     return connection.execute(query).all()

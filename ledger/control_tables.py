@@ -29,6 +29,15 @@ pauses: Final = Table(
     Column("at", Moment, nullable=False),
 )
 
+budgets: Final = Table(
+    "budgets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("most", Integer),
+    Column("shown", Integer),
+    Column("at", Moment, nullable=False),
+)
+
 mirrors: Final = Table(
     "mirrors",
     metadata,

@@ -161,9 +161,14 @@ class SettingFields(BaseSettings):
             )
         return canaries
 
+    @property
+    def solutions_of_a_batch(self) -> int:
+        """How many solutions a batch makes at most."""
+        return self.top_recommendations * len(self.solution_forms)
+
     @model_validator(mode="after")
     def _one_batch_fits_the_throttle(self) -> Self:
-        wanted = self.top_recommendations * len(self.solution_forms)
+        wanted = self.solutions_of_a_batch
         if wanted > self.solutions_per_window:
             raise ValueError(
                 f"PENSTOCK_SOLUTIONS_PER_WINDOW is {self.solutions_per_window}, but every batch makes {wanted} "

@@ -121,6 +121,7 @@ def shape_of_automation(automation: Automation | AutomationCore) -> Shape:
         "enabled": automation.enabled,
         "expects": sorted(trigger.expect),
         "match": trigger.model_dump(mode="json")["match"],
+        "threshold": trigger.threshold,
         "within_s": trigger.within.total_seconds(),
         "does": sorted(action.type for action in automation.actions),
     }

@@ -1,25 +1,20 @@
 """What keeps paid calls in check, seen from the flows: pauses, breakers, budgets, replay."""
 
-import asyncio
 from datetime import timedelta
 
 import orjson
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
 from contracts.batches import BatchState
 from flows.dead_letters import export_dead_letters, purge_dead_letters, replay_dead_letters
 from flows.lane import process_ready_batches
 from flows.process_batch import process_batch
 from flows.switches import VARIABLE
-from flows.watch import look
 from ledger.breakers import BreakerState, read_breakers
 from ledger.dead_letters import list_letters
 from ledger.due import release_due
-from ledger.mirrors import leave_mirror
 from ledger.pauses import Switch, pause, read_pauses, resume
-from tasks.runtime import current_runtime
+from tests.flows.variables import Variable, looked
 from tests.worlds import on_both
 
 TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since Monday."]
@@ -34,41 +29,14 @@ def lane():
     return process_ready_batches(return_state=True)
 
 
-async def looked():
-    """One look at switches and signals, by a process that ends after it."""
-    run = current_runtime()
-    async with get_client() as client:
-        await look(client, run)
-    await run.in_ledger(leave_mirror, VARIABLE, run.owner)
-
-
 @pytest.fixture
 def variable(prefect_slots):
-    """Reads, writes and removes the Variable of the switches, as an operator would in the UI."""
+    """The Variable of the switches, in the UI."""
     assert prefect_slots
-
-    class Variable:
-        async def read(self):
-            async with get_client() as client:
-                found = await client.read_variable_by_name(VARIABLE)
-                return None if found is None else found.value
-
-        async def write(self, value):
-            async with get_client() as client:
-                if await client.read_variable_by_name(VARIABLE) is None:
-                    await client.create_variable(VariableCreate(name=VARIABLE, value=value))
-                else:
-                    await client.update_variable(VariableUpdate(name=VARIABLE, value=value))
-
-        async def remove(self):
-            async with get_client() as client:
-                if await client.read_variable_by_name(VARIABLE) is not None:
-                    await client.delete_variable_by_name(VARIABLE)
-
-    made = Variable()
-    asyncio.run(made.remove())
+    made = Variable(VARIABLE)
+    made.remove()
     yield made
-    asyncio.run(made.remove())
+    made.remove()
 
 
 @on_both
@@ -101,13 +69,13 @@ def test_a_pause_of_one_tenant_leaves_the_others_alone(world, fill):
 def test_a_switch_thrown_in_the_ui_is_in_force_after_the_next_look(world, variable):
     """The Variable is taken over and shown; an unknown stage in it pauses nothing, nor a tenant without a name."""
     world.run(looked)
-    assert asyncio.run(variable.read()) == []
-    asyncio.run(variable.write(["solutions@acme", "sollutions", "insights@"]))
+    assert variable.read() == []
+    variable.write(["solutions@acme", "sollutions", "insights@"])
     world.run(looked)
     assert [(str(one.switch), one.reason) for one in read_pauses(world.ledger)] == [
         ("solutions@acme", f"switched in {VARIABLE}")
     ]
-    asyncio.run(variable.write([]))
+    variable.write([])
     world.run(looked)
     assert read_pauses(world.ledger) == ()
 
@@ -116,13 +84,13 @@ def test_a_pause_from_the_command_line_is_shown_in_the_ui(world, variable):
     """And its end too; a Variable that is no list is put right and pauses nothing."""
     pause(world.ledger, Switch("all"), "stop", world.clock.now)
     world.run(looked)
-    assert asyncio.run(variable.read()) == ["all"]
+    assert variable.read() == ["all"]
     resume(world.ledger, Switch("all"), world.clock.now)
     world.run(looked)
-    assert asyncio.run(variable.read()) == []
-    asyncio.run(variable.write("everything, please"))
+    assert variable.read() == []
+    variable.write("everything, please")
     world.run(looked)
-    assert asyncio.run(variable.read()) == []
+    assert variable.read() == []
     assert read_pauses(world.ledger) == ()
 
 

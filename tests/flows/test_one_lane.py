@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from contracts.batches import BatchState
 from contracts.deliverables import Deliverable
 from contracts.events import Kind
+from flows.artifacts import provenance
 from flows.forming import form_batches
 from flows.lane import process_ready_batches
-from ledger.batches import batch_diagnosis, batch_history
+from ledger.batch_reads import Origin
+from ledger.batches import batch_diagnosis, batch_event_ids, batch_history
 from ledger.dead_letters import list_letters
 from ledger.deliveries import list_deliverables
 from ledger.outbox import has_messages
@@ -279,6 +282,24 @@ def test_deliverables_and_diagnoses_are_markdown_in_the_ui(lane, api):
     why = api.artifact(f"diagnosis-{lane.rude}")
     assert why.startswith(f"# {lane.world.batch(lane.rude).label}\n")
     assert batch_diagnosis(lane.world.ledger, lane.rude)["summary"] in why
+
+
+def test_what_is_shown_of_a_batch_leads_to_its_verdicts_and_its_events(lane, api):
+    """From the deliverables, and from the diagnosis where there are none; every event by its id."""
+    for kind, batch in (("deliverables", lane.good), ("diagnosis", lane.rude)):
+        shown = api.artifact(f"{kind}-{batch}")
+        assert f"](/artifacts/key/verdicts-{batch})" in shown
+        assert all(f"| `{event}` |" in shown for event in batch_event_ids(lane.world.ledger, batch))
+
+
+def test_a_senders_id_breaks_no_table_and_carries_no_markup():
+    """Bars, backticks and line ends are blanks there; batches that share an event are linked."""
+    origin = Origin(
+        "a|b`c\n", "[x](y)", "feedback.submitted", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), ("b-2",)
+    )
+    row = provenance("b-1", [origin]).splitlines()[-1]
+    link = "[deliverables-b-2](/artifacts/key/deliverables-b-2)"
+    assert row == f"| `a b c ` | `[x](y)` | feedback.submitted | 2026-01-02 03:04 | {link} |"
 
 
 def test_progress_ends_at_all_of_them(lane, api):

@@ -5,6 +5,7 @@ import pytest
 from contracts.batches import Batch, BatchState
 from contracts.events import Priority
 from ledger import batch_plans
+from ledger.batch_reads import batch_origins
 from ledger.batches import (
     Transition,
     batch_diagnosis,
@@ -94,6 +95,17 @@ def test_a_batch_is_found_by_an_unambiguous_beginning_of_its_id(ledger, make):
     assert [read_batch(ledger, none) for none in ("y", "", "%", "x%")] == [None] * 4
     with pytest.raises(AmbiguousIdError, match="'x'"):
         read_batch(ledger, "x")
+
+
+def test_a_batch_knows_its_events_and_where_else_they_are(ledger, make):
+    """Ids, sources and the other batches of the cascade; nothing that people wrote."""
+    seqs = make.take_in(ledger, [make.event(number, user="ada") for number in (1, 2)])
+    plans = [make.plan(seqs), make.plan(seqs[:1], user="ada"), make.plan(seqs[1:], level=Priority.LOW)]
+    assert create_batches(ledger, plans, make.now) == 3
+    first, second = batch_origins(ledger, plans[0].id)
+    assert (first.id, first.source, first.accepted_at) == ("1", make.event(1).source, make.now)
+    assert (first.also_in, second.also_in) == ((plans[1].id,), (plans[2].id,))
+    assert batch_origins(ledger, "none") == ()
 
 
 def test_what_nobody_knows_has_no_history_events_or_diagnosis(ledger):

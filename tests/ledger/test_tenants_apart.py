@@ -19,7 +19,13 @@ from contracts.batches import BatchState
 from contracts.calls import Purpose
 from contracts.errors import OperatorError
 from contracts.events import Priority
-from ledger.batch_reads import batch_diagnosis, batch_event_ids, batch_history, read_batch
+from ledger.batch_reads import (
+    batch_diagnosis,
+    batch_event_ids,
+    batch_history,
+    batch_origins,
+    read_batch,
+)
 from ledger.batches import create_batches
 from ledger.calls import begin_call, count_attempts, count_unusable_verdicts, settle_call
 from ledger.claims import claim, release_leases
@@ -59,6 +65,7 @@ FOR_THE_OPERATOR = frozenset(
             "read_facts",
             "read_frame",
         ),
+        *("read_budget", "note_budget", "note_budget_shown"),
         *("read_rejections", "hold_mirror", "leave_mirror", "merge_switches", "note_shown", "has_messages"),
         *("take_messages", "read_pauses", "low_events", "newest_event", "pending_events", "topic_counts"),
         *("bring_up_to_date", "forget_signals", "take_signals", "reading", "writing", "collecting"),
@@ -154,6 +161,7 @@ READS = {
     "batch_history": lambda own: batch_history(own.ledger, own.batch),
     "batch_diagnosis": lambda own: batch_diagnosis(own.ledger, own.batch),
     "batch_event_ids": lambda own: batch_event_ids(own.ledger, own.batch),
+    "batch_origins": lambda own: batch_origins(own.ledger, own.batch),
     "read_items": lambda own: read_items(own.ledger, own.batch),
     "read_stages": lambda own: read_stages(own.ledger, own.batch),
     "item_costs": lambda own: item_costs(own.ledger, own.batch),

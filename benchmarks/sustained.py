@@ -1,0 +1,94 @@
+"""A warm worker that works for long: model calls a second at 5 ms latency, and its memory after 100 and 2,000 batches.
+
+`penstock up` with all that it keeps: ledger, gate, Prefect's tracking, artifacts, deliverables, the lake. Batches are
+small (one event, one solution, one audience), for it is their number that memory may grow with.
+"""
+
+import argparse
+import json
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.latency import Installation, installation
+
+BATCHES: Final = 2_000
+EARLY: Final = 100
+LATENCY_S: Final = 0.005
+STORY: Final = (
+    "The export has failed every morning since Monday and nobody answers the phone, {n} calls so far."
+)
+PATIENCE_S: Final = 3_600
+
+
+def run(batches: int = BATCHES) -> dict[str, Any]:
+    """MB of the worker early and late, their ratio, model calls a second in between."""
+    with installation("warm", latency_s=LATENCY_S) as made:
+        made.command("ingest", "-", stdin=_events(0, EARLY))
+        _wait(made.home, EARLY)
+        early, calls, began = _memory_mb(made), _calls(made.home), time.monotonic()
+        made.command("ingest", "-", stdin=_events(EARLY, batches))
+        _wait(made.home, batches)
+        took = time.monotonic() - began
+        late, all_calls = _memory_mb(made), _calls(made.home)
+    return {
+        "batches": batches,
+        "calls": all_calls,
+        "latency_s": LATENCY_S,
+        "calls_per_s": round((all_calls - calls) / took, 1),
+        "early_mb": early,
+        "late_mb": late,
+        "ratio": round(late / early, 3),
+    }
+
+
+def _events(first: int, end: int) -> str:
+    """One event of a tenant each; a hundred tenants in turn."""
+    shared = {
+        "source": "bench",
+        "type": "feedback.submitted",
+        "priority": "HIGH",
+        "time": datetime.now(UTC).isoformat(),
+    }
+    return "".join(
+        json.dumps(shared | {"id": f"s-{n}", "tenant": f"t-{n % 100}", "data": {"text": STORY.format(n=n)}})
+        + "\n"
+        for n in range(first, end)
+    )
+
+
+def _wait(home: Path, batches: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while (done := _ask(home, "SELECT count(*) FROM batches WHERE state = 'DONE'")) < batches:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{done} of {batches} batches were done in {PATIENCE_S} s; logs in {home}")
+        time.sleep(0.5)
+
+
+def _memory_mb(made: Installation) -> float:
+    return round(psutil.Process(made.worker.pid).memory_info().rss / 2**20, 1)
+
+
+def _calls(home: Path) -> int:
+    return _ask(home, "SELECT count(*) FROM model_calls")
+
+
+def _ask(home: Path, query: str) -> int:
+    with closing(sqlite3.connect(home / "ledger.db")) as ledger:
+        return int(ledger.execute(query).fetchone()[0])
+
+
+def main() -> None:
+    """`python -m benchmarks.sustained [--batches N]`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=BATCHES)
+    print(json.dumps(run(parser.parse_args().batches)))
+
+
+if __name__ == "__main__":
+    main()

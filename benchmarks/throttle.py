@@ -1,0 +1,136 @@
+"""How exact the cost throttle is: processes that share a limit, calls of 50 to 500 ms, and two of them killed.
+
+Work never runs out until the last call is answered. What counts is what the model's server counts. The mean is that
+of all the time in which work waited, from the moment when the cap was reached first to the last answer, kills and
+the starts of their successors included; beside it the mean where nobody was killed.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.counting_model import Counted, counting_model
+
+PROCESSES: Final = 4
+SLOTS: Final = 64
+CALLS: Final = 5_000
+KILLED_AT: Final = (0.35, 0.65)
+"""After these parts of the calls one process is killed, and another started."""
+MODEL: Final = "offline-extractive"
+
+
+def run(calls: int = CALLS) -> dict[str, Any]:
+    """With kills and without: the most in flight, the mean as a part of the cap, calls a second."""
+    return {"undisturbed": play(calls, ()), "two_killed": play(calls, KILLED_AT)}
+
+
+def play(calls: int, killed_at: tuple[float, ...]) -> dict[str, Any]:
+    """One run in an installation of its own."""
+    from deployments.services import prefect_server, stop_services
+    from tasks.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder, counting_model(0.05, 0.5) as model:
+        settings = Settings(home=Path(folder))
+        server = prefect_server(settings)
+        environment = os.environ | {
+            "PENSTOCK_HOME": folder,
+            "PENSTOCK_OFFLINE_URL": model.url,
+            "PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(SLOTS),
+            "PREFECT_API_URL": server.url,
+        }
+        try:
+            _worked(model, calls, killed_at, environment)
+        finally:
+            stop_services(settings)
+    # What was in flight when the last answer left is no work that waits.
+    began = next(at for at, flying in model.moments if flying >= SLOTS)
+    done = _moment_of(model, calls)
+    return {
+        "processes": PROCESSES,
+        "slots": SLOTS,
+        "calls": calls,
+        "kills": len(killed_at),
+        "max_in_flight": model.most,
+        "mean_use": round(model.mean(began, done) / SLOTS, 3),
+        "calls_per_s": round(calls / (done - model.moments[0][0]), 1),
+    }
+
+
+def _worked(model: Counted, calls: int, killed_at: tuple[float, ...], environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.throttle", "--worker"]
+    workers = [subprocess.Popen(command, env=environment) for _ in range(PROCESSES)]
+    kills = [part * calls for part in killed_at]
+    try:
+        while model.answered < calls:
+            if kills and model.answered >= kills[0]:
+                kills.pop(0)
+                workers[len(kills)].kill()
+                workers.append(subprocess.Popen(command, env=environment))
+            time.sleep(0.01)
+    finally:
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.wait()
+
+
+def _moment_of(model: Counted, calls: int) -> float:
+    """When so many had been answered."""
+    answered, before = 0, 0
+    for at, flying in model.moments:
+        answered += flying < before
+        if answered == calls:
+            return at
+        before = flying
+    raise RuntimeError(f"{answered} calls were answered, not {calls}")
+
+
+async def worker() -> None:
+    """Asks until it is killed, as many at once as the cap."""
+    from pydantic import BaseModel
+
+    from deployments.limits import ensure_limits
+    from flows.throttle import throttled
+    from tasks.model.client import ModelRequest
+    from tasks.model.throttle import Passenger
+    from tasks.runtime import runtime
+    from tasks.settings import load_settings
+
+    class Nothing(BaseModel):
+        pass
+
+    settings = load_settings()
+    await ensure_limits(settings)
+    request = ModelRequest(MODEL, "You say nothing.", "Say it.", Nothing, 100)
+    async with runtime(settings) as run, throttled(run):
+        client = run.calls.client
+
+        async def asking() -> None:
+            while True:
+                async with client.throttle.passed(Passenger(MODEL, "acme", 40)):
+                    await client.ask(request, run.new_id())
+
+        await asyncio.gather(*(asking() for _ in range(SLOTS)))
+
+
+def main() -> None:
+    """`python -m benchmarks.throttle [--calls N]`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--worker", action="store_true")
+    options = parser.parse_args()
+    if options.worker:
+        asyncio.run(worker())
+    else:
+        print(json.dumps(run(options.calls)))
+
+
+if __name__ == "__main__":
+    main()
