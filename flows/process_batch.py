@@ -28,7 +28,7 @@ from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
-from tasks.produce import caller_for
+from tasks.produce import caller_for, produce
 from tasks.runtime import current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
@@ -90,14 +90,18 @@ async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
 async def map_items(
     stage: Stage, specs: tuple[ItemSpec, ...], stored: Mapping[str, StoredItem], context: BatchContext
 ) -> list[Item | BaseException]:
-    """One mapped task run an item; what an earlier attempt made is handed to it."""
-    futures = produce_item.map(
-        title=[spec.label for spec in specs],
-        spec=whole(specs),
-        who=whole([caller_for(context.work, stage.name, spec.name) for spec in specs]),
-        stored=whole([stored.get(spec.name) for spec in specs]),
+    """One mapped task run an item, or none where only batches are tracked; an earlier attempt's work is handed on."""
+    callers = [caller_for(context.work, stage.name, spec.name) for spec in specs]
+    earlier = [stored.get(spec.name) for spec in specs]
+    run = current_runtime()
+    if run.settings.track == "batches":
+        each = zip(specs, callers, earlier, strict=True)
+        made = (produce(spec, who, had, run.producer) for spec, who, had in each)
+        return await asyncio.gather(*made, return_exceptions=True)
+    titles = [spec.label for spec in specs]
+    return await settled(
+        produce_item.map(title=titles, spec=whole(specs), who=whole(callers), stored=whole(earlier))
     )
-    return await settled(futures)
 
 
 async def reserve(context: BatchContext, count: int) -> None:

@@ -142,6 +142,7 @@ class SettingFields(BaseSettings):
     health_address: str = "127.0.0.1"
     otlp_endpoint: Address | None = None
     logs: Literal["quiet", "json"] = "quiet"
+    track: Literal["items", "batches"] = "items"
 
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
 
