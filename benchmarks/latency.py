@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from benchmarks.orchestration import model_server
+from benchmarks.work import model_server
 
 PENSTOCK = Path(sys.executable).with_name("penstock")
 PREFECT = Path(sys.executable).with_name("prefect")
@@ -118,7 +118,7 @@ class Installation:
 @contextmanager
 def installation(pool_type: PoolType, latency_s: float = 0.0) -> Iterator[Installation]:
     """`penstock up`, which is a warm worker; or its services, deployments on a process pool, and a worker for it."""
-    with tempfile.TemporaryDirectory() as folder, model_server(Path(folder), latency_s) as (model, _):
+    with tempfile.TemporaryDirectory() as folder, model_server(Path(folder), latency_s) as model:
         home = Path(folder)
         given = {
             **os.environ,

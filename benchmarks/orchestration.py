@@ -23,12 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-BATCHES = 40
-STAGES = (1, 1, 6, 3, 3)
-CALLS = BATCHES * 2 * sum(STAGES)
-IN_FLIGHT = 32
+from benchmarks.work import BATCHES, IN_FLIGHT, TEXTS, bare, calls_of, cpu_s, model_server
+
+CALLS = calls_of(BATCHES)
 
 
 def run(latency_s: float = 1.0, runs: int = 1) -> dict[str, Any]:
@@ -56,51 +54,18 @@ def _one_run(latency_s: float) -> dict[str, float]:
     return result
 
 
-@contextmanager
-def model_server(home: Path, latency_s: float) -> Iterator[tuple[str, psutil.Process]]:
-    """The offline model with a latency, for the time of the block."""
-    ready = home / "model.json"
-    command = [sys.executable, "-m", "deployments.offline_model", "--port", "0", "--latency", str(latency_s)]
-    process = subprocess.Popen([*command, "--ready-file", str(ready)])
-    try:
-        while not ready.exists():
-            if process.poll() is not None:
-                raise RuntimeError(f"the model server ended with code {process.returncode}")
-            time.sleep(0.05)
-        yield json.loads(ready.read_text())["url"], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def inner(latency_s: float) -> dict[str, float]:
     """Both sides; called in a fresh process with a home of its own."""
-    from deployments.services import prefect_server, stop_services, use_prefect
-    from tasks.settings import load_settings
-
     home = Path(os.environ["PENSTOCK_HOME"])
     importlib.import_module("anthropic")
-    with model_server(home, latency_s) as (url, model):
-        os.environ |= {"PENSTOCK_OFFLINE_URL": url, "PENSTOCK_TOP_RECOMMENDATIONS": "2"}
-        os.environ |= {"PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT)}
-        settings = load_settings()
-        prefect = prefect_server(settings)
-        use_prefect(settings, prefect)
-        importlib.import_module("flows.lane")
-        from deployments.limits import ensure_limits
-
-        try:
-            asyncio.run(ensure_limits(settings))
-            processes = [psutil.Process(), psutil.Process(prefect.pid), model]
-            for batches in (1, BATCHES):
-                bare_s, bare_cpu = _measured(bare(url, batches), processes)
-            for batches in (1, BATCHES):
-                seed(settings, batches)
-                ours_s, ours_cpu = _measured(ours(settings), processes)
-            _check_all_done(settings)
-            calls = httpx.get(f"{url}/offline/stats").json()
-        finally:
-            stop_services(settings)
+    with model_server(home, latency_s) as url, installation(url) as settings:
+        for batches in (1, BATCHES):
+            bare_s, bare_cpu = _measured(bare(url, batches))
+        for batches in (1, BATCHES):
+            seed(settings, batches)
+            ours_s, ours_cpu = _measured(ours(settings))
+        check_all_done(settings, BATCHES + 1)
+        calls = httpx.get(f"{url}/offline/stats").json()
     return {
         "bare_s": round(bare_s, 2),
         "penstock_s": round(ours_s, 2),
@@ -111,18 +76,33 @@ def inner(latency_s: float) -> dict[str, float]:
     }
 
 
-def _measured(work: Any, processes: list[psutil.Process]) -> tuple[float, float]:
-    before, started = _cpu(processes), time.monotonic()
+@contextmanager
+def installation(url: str) -> Iterator[Any]:
+    """Settings of a home whose Prefect server runs and whose model is at `url`, for the time of the block."""
+    from deployments.services import prefect_server, stop_services, use_prefect
+    from tasks.settings import load_settings
+
+    os.environ |= {"PENSTOCK_OFFLINE_URL": url, "PENSTOCK_TOP_RECOMMENDATIONS": "2"}
+    os.environ |= {"PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT)}
+    settings = load_settings()
+    use_prefect(settings, prefect_server(settings))
+    importlib.import_module("flows.lane")
+    from deployments.limits import ensure_limits
+
+    try:
+        asyncio.run(ensure_limits(settings))
+        yield settings
+    finally:
+        stop_services(settings)
+
+
+def _measured(work: Any) -> tuple[float, float]:
+    before, started = cpu_s(), time.monotonic()
     asyncio.run(work)
-    return time.monotonic() - started, _cpu(processes) - before
+    return time.monotonic() - started, cpu_s() - before
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes]
-    return sum(one.user + one.system for one in times)
-
-
-def _check_all_done(settings: Any) -> None:
+def check_all_done(settings: Any, batches: int) -> None:
     """A figure counts only if the work was whole: every batch DONE, and as many calls as bare asyncio makes."""
     from ledger.engine import close_ledger, open_ledger
     from ledger.status import status
@@ -130,53 +110,8 @@ def _check_all_done(settings: Any) -> None:
     ledger = open_ledger(settings.ledger_url)
     found = status(ledger)
     close_ledger(ledger)
-    warm = BATCHES + 1
-    if (found["batches"]["by_state"], found["calls"]) != ({"DONE": warm}, CALLS * warm // BATCHES):
+    if (found["batches"]["by_state"], found["calls"]) != ({"DONE": batches}, calls_of(batches)):
         raise RuntimeError(f"not the work that was to be measured: {found}")
-
-
-async def bare(url: str, batches: int) -> None:
-    """What a careful script does: asyncio, the SDK, a semaphore; the same stages, one item two calls."""
-    import anthropic
-
-    from contracts.content import InsightReport
-    from evaluation.fence import fenced
-
-    client = anthropic.AsyncAnthropic(api_key="offline", base_url=url, max_retries=0)
-    slots = asyncio.Semaphore(IN_FLIGHT)
-    shown = [
-        {"n": n, "kind": "feedback.submitted", "topic": "phones", "text": TEXTS[0].format(n=n)}
-        for n in range(10)
-    ]
-    body = {
-        "model": "offline-extractive",
-        "max_tokens": 8000,
-        "system": "x" * 1200,
-        "messages": [{"role": "user", "content": fenced({"assignment": {}, "events": shown})}],
-        "output_config": {
-            "format": {"type": "json_schema", "schema": anthropic.transform_schema(InsightReport)}
-        },
-    }
-
-    async def item() -> None:
-        for _ in range(2):
-            async with slots:
-                reply = await client.messages.create(**body)
-            InsightReport.model_validate_json(reply.content[0].text)
-
-    async def batch() -> None:
-        for width in STAGES:
-            await asyncio.gather(*(item() for _ in range(width)))
-
-    await asyncio.gather(*(batch() for _ in range(batches)))
-    await client.close()
-
-
-# Two complaints in turn, so that a batch has the two recommendations that its six solutions are made for.
-TEXTS = (
-    "I called {n} times about my booking and waited 40 minutes each time; please offer a callback instead.",
-    "You charged my card {n} times for one order and the refund has not arrived; please correct the invoice.",
-)
 
 
 async def ours(settings: Any) -> None:

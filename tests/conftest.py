@@ -110,8 +110,8 @@ def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server's own database; the server stops with the session."""
     from benchmarks.postgres import postgres as server  # noqa: PLC0415
 
-    with server() as make:
-        url = make("tests").replace("/tests?", "/postgres?")
+    with server() as made:
+        url = made.url
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             _administer(url, f"ALTER SYSTEM SET {setting} = off")
         _administer(url, "SELECT pg_reload_conf()")

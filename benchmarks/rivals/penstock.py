@@ -1,0 +1,26 @@
+"""Penstock itself: claims, gate, ledger, Prefect tracking, artifacts and deliverables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.orchestration import check_all_done, installation, ours, seed
+from benchmarks.rivals.player import Names, Player
+
+
+@contextmanager
+def ready(url: str, _folder: Path) -> Iterator[Player]:
+    """An installation in the home that the environment names; at the end every batch must have been done."""
+    batches = 0
+    with installation(url) as settings:
+
+        def prepare(names: Names) -> None:
+            nonlocal batches
+            batches += len(names)
+            seed(settings, len(names))
+
+        async def play(_names: Names) -> None:
+            await ours(settings)
+
+        yield Player(play, prepare)
+        check_all_done(settings, batches)
