@@ -104,11 +104,13 @@ def test_an_event_starts_the_lane_of_its_level_and_is_worked_on(cockpit, lines_o
 
 
 def test_a_burst_of_many_tenants_starts_one_lane_not_one_each(cockpit, lines_of):
-    """Of twenty batches one asks; the lane that is at work takes the others."""
-    before, done = cockpit.lanes().keys(), cockpit.cli.by_state()["DONE"]
+    """Of twenty batches one asks; the lane that comes, or is still at work, takes the others."""
+    before, done = set(cockpit.lanes()), cockpit.cli.by_state()["DONE"]
     cockpit.sent("".join(lines_of(f"burst-{number}", 1) for number in range(20)))
     cockpit.wait_until(lambda: cockpit.is_done(done + 20), "all batches are done")
-    assert len(cockpit.lanes().keys() - before) <= 3
+    # One that takes longer than ten seconds to come is asked for again.
+    started = [name for run, (name, _) in cockpit.lanes().items() if run not in before]
+    assert started.count("HIGH lane") <= 4
 
 
 def test_without_the_automation_the_sweep_starts_what_the_event_did_not(cockpit, lines_of, run_async):
