@@ -1,6 +1,6 @@
 """A model's server that does nothing but wait and count: cheap enough that it limits nobody.
 
-It speaks as much HTTP/1.1 as the SDK does and answers every message alike, after a time drawn anew for each. A
+It speaks as much HTTP/1.1 as it takes and answers every message alike, after a time drawn anew for each. A
 request is in flight until its answer is due, also where whoever asked has died meanwhile: a provider goes on too.
 """
 
@@ -61,7 +61,7 @@ def counting_model(shortest_s: float, longest_s: float, seed: int = 0) -> Iterat
     counted, drawn, ready = Counted(), random.Random(seed), threading.Event()  # noqa: S311 - no secret
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, OSError):
+        with suppress(asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(_length(head))

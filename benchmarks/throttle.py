@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from benchmarks.counting_model import Counted, counting_model
+from benchmarks.counting_model import ANSWER, HEAD, Counted, counting_model
 
 PROCESSES: Final = 4
 SLOTS: Final = 64
@@ -24,6 +25,7 @@ CALLS: Final = 5_000
 KILLED_AT: Final = (0.35, 0.65)
 """After these parts of the calls one process is killed, and another started."""
 MODEL: Final = "offline-extractive"
+QUESTION: Final = b"POST /v1/messages HTTP/1.1\r\nhost: model\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def run(calls: int = CALLS) -> dict[str, Any]:
@@ -93,29 +95,25 @@ def _moment_of(model: Counted, calls: int) -> float:
 
 
 async def worker() -> None:
-    """Asks until it is killed, as many at once as the cap."""
-    from pydantic import BaseModel
-
+    """Asks until it is killed, as many at once as the cap. The SDK alone would keep both cores busy: plain sockets."""
     from deployments.limits import ensure_limits
     from flows.throttle import throttled
-    from tasks.model.client import ModelRequest
     from tasks.model.throttle import Passenger
     from tasks.runtime import runtime
     from tasks.settings import load_settings
 
-    class Nothing(BaseModel):
-        pass
-
     settings = load_settings()
     await ensure_limits(settings)
-    request = ModelRequest(MODEL, "You say nothing.", "Say it.", Nothing, 100)
+    at = urlsplit(os.environ["PENSTOCK_OFFLINE_URL"])
     async with runtime(settings) as run, throttled(run):
-        client = run.calls.client
+        throttle = run.calls.client.throttle
 
         async def asking() -> None:
+            reader, writer = await asyncio.open_connection(at.hostname, at.port)
             while True:
-                async with client.throttle.passed(Passenger(MODEL, "acme", 40)):
-                    await client.ask(request, run.new_id())
+                async with throttle.passed(Passenger(MODEL, "acme", 40)):
+                    writer.write(QUESTION)
+                    await reader.readexactly(len(HEAD + ANSWER))
 
         await asyncio.gather(*(asking() for _ in range(SLOTS)))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil, log
 from typing import Final
 
 import httpx
@@ -17,6 +18,8 @@ from tasks.runtime import Runtime
 WISH: Final = timedelta(seconds=10)
 REMEMBERED: Final = timedelta(seconds=3)
 """How long a process keeps slots that it does not need at the moment, where nobody else does."""
+MARGIN: Final = 1.5
+LEAST_S: Final = 1.0
 UNKNOWN_REQUEST: Final = timedelta(seconds=30)
 """How long a request is taken to last at most where none has ended yet."""
 
@@ -58,9 +61,11 @@ class SlotBank:
             share = await self._share(limit.limit)
             await self._leases.free_the_dead()
             await self._leases.renew(self._request_s)
+            await self._leases.note_length(self._request_s)
             await self._give_back(share)
+            room = await self._room(share)
             await self._leases.take(share - self._leases.total, self._request_s)
-            self._slots.allow(min(share, self._lasting))
+            self._slots.allow(min(room, self._lasting))
         except httpx.HTTPError:
             self.use_what_lasts()
             raise
@@ -109,8 +114,28 @@ class SlotBank:
         self._slots.lower(share)
         await self._leases.give_back(self._leases.total - max(share, self._slots.in_flight))
 
+    async def _room(self, share: int) -> int:
+        """How many may be in flight: the share, or for a moment fewer, where a block too large for it has to go.
+
+        That is one whose smaller neighbours were not to be had when it was taken. It is given back once no request
+        needs it, and what it has too little is taken anew.
+        """
+        block = self._leases.too_large_for(self._leases.total - share)
+        if block is None or not self.is_scarce:
+            return share
+        rest = self._leases.total - block.slots
+        self._slots.lower(rest)
+        if self._slots.in_flight > rest:
+            return rest
+        await self._leases.end(block)
+        return share
+
     @property
     def _request_s(self) -> float:
-        """How long this process's requests take at most, as far as it knows."""
+        """How long this process's requests take at most, as far as it knows, and half as long again."""
         seen = self._slots.longest
-        return (seen or min(UNKNOWN_REQUEST, self._terms.longest_request)).total_seconds()
+        if not seen:
+            return min(UNKNOWN_REQUEST, self._terms.longest_request).total_seconds()
+        # In steps, so that there is something to note now and then and not at every look.
+        steps = ceil(log(MARGIN * seen.total_seconds(), MARGIN))
+        return min(max(LEAST_S, MARGIN**steps), self._terms.longest_request.total_seconds())

@@ -5,8 +5,6 @@ died do not wait for the end of its leases.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,11 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import httpx
-import psutil
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 
-from ledger.slots import SlotLease, forget_slot_lease, note_slot_lease, slot_leases_of
+from ledger.slots import SlotLease, forget_slot_lease, forget_wish, note_slot_lease, slot_leases_of
+from tasks.processes import has_died, process_name
 from tasks.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=300)
@@ -28,25 +26,15 @@ NOT_NOW: Final = frozenset({422, 423})
 GONE: Final = frozenset({404, 410})
 
 
-def process_name() -> str:
-    """`host:pid` of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def has_died(process: str) -> bool:
-    """True where a process was on this host and is no more; of other hosts nobody here can tell."""
-    host, _, pid = process.rpartition(":")
-    return host == socket.gethostname() and not psutil.pid_exists(int(pid))
-
-
 def blocks(count: int) -> Iterator[int]:
-    """Sizes that make up `count` and every smaller number too: 12 is 6, 3, 1, 1, 1.
+    """Sizes that make up `count` and every smaller number too, the small ones first: 12 is 1, 1, 1, 3, 6.
 
-    So any part can be given back without asking for another first.
+    So any part can be given back without asking for another first, also where not all of them were to be had.
     """
-    while count > 0:
-        yield (size := max(1, count // 2))
-        count -= size
+    if count > 0:
+        largest = max(1, count // 2)
+        yield from blocks(count - largest)
+        yield largest
 
 
 def given_back(leases: Sequence[SlotLease], surplus: int) -> list[SlotLease]:
@@ -93,6 +81,18 @@ class SlotLeases:
         for lease in given_back(tuple(self._held.values()), surplus):
             await whole(self._end(lease))
 
+    def too_large_for(self, surplus: int) -> SlotLease | None:
+        """The lease that stands in the way of giving back so many, or None where the blocks make up the number."""
+        held = tuple(self._held.values())
+        fitting = given_back(held, surplus)
+        left = surplus - sum(lease.slots for lease in fitting)
+        larger = (lease for lease in held if lease.slots > left and lease not in fitting)
+        return min(larger, key=lambda lease: lease.slots, default=None) if left > 0 else None
+
+    async def end(self, lease: SlotLease) -> None:
+        """Give this one back whole."""
+        await whole(self._end(lease))
+
     async def take(self, missing: int, request_s: float) -> None:
         """Lease so many at most; what others have not given back yet is to be asked for again.
 
@@ -118,6 +118,13 @@ class SlotLeases:
                     self._held[lease.id] = longer
                     await self._run.in_ledger(note_slot_lease, longer)
 
+    async def note_length(self, request_s: float) -> None:
+        """Keep how long requests take at most, as it is known by now: others wait so long for the slots of the dead."""
+        for lease in tuple(self._held.values()):
+            if lease.request_s != request_s:
+                self._held[lease.id] = replace(lease, request_s=request_s)
+                await self._run.in_ledger(note_slot_lease, self._held[lease.id])
+
     async def free_the_dead(self) -> None:
         """Give back what processes hold that have died, once nothing of theirs can be in flight any more."""
         now = self._run.clock()
@@ -125,6 +132,7 @@ class SlotLeases:
             if lease.until <= now:
                 await self._run.in_ledger(forget_slot_lease, lease.id)
             elif lease.id not in self._held and has_died(lease.process):
+                await self._run.in_ledger(forget_wish, self._limit, lease.owner)
                 since = self._dead_since.setdefault(lease.process, now)
                 if (now - since).total_seconds() >= lease.request_s:
                     await whole(self._end(lease))

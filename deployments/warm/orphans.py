@@ -1,10 +1,7 @@
 """Flow runs whose process has died: nobody else would ever say that they have crashed."""
 
-import os
-import socket
 from typing import Final
 
-import psutil
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -17,21 +14,16 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from tasks.processes import has_died, process_name
+
 UNDER_WAY: Final = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 PAGE: Final = 200
 
 
-def process_name() -> str:
-    """`host:pid`, by which a flow run names the process it is in."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def is_orphan(infrastructure: str | None) -> bool:
-    """True where that process was on this host and is no more, or has our own id and ours has begun nothing yet."""
-    host, _, pid = (infrastructure or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))
+    """True where that process has died, or has our own id and ours has begun nothing yet."""
+    process = infrastructure or ""
+    return process == process_name() or has_died(process)
 
 
 async def crash_orphans(client: PrefectClient, pool: str) -> list[FlowRun]:

@@ -26,10 +26,11 @@ from deployments.warm.bounds import Bounds, begin_anew, memory_mb
 from deployments.warm.configuration import UnfitDeploymentError, WarmConfiguration, WarmVariables
 from deployments.warm.ending import Ending
 from deployments.warm.news import follow
-from deployments.warm.orphans import crash_orphans, process_name
+from deployments.warm.orphans import crash_orphans
 
 if TYPE_CHECKING:
-    from tasks.settings import Settings
+    from tasks.processes import process_name
+from tasks.settings import Settings
 
 BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
 POLLED_WITHIN_S = 60.0

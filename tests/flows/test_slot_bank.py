@@ -16,9 +16,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.bank import UNKNOWN_REQUEST, SlotBank, Terms
-from flows.slot_leases import LEASE, SlotLeases, blocks, given_back, process_name
+from flows.slot_leases import LEASE, SlotLeases, blocks, given_back
 from ledger.slots import SlotLease, note_slot_lease, slot_leases_of
 from tasks.model.slots import NoSlotsError, Slots
+from tasks.processes import process_name
 from tasks.runtime import current_runtime
 
 NUMBERS = count(1)
@@ -27,13 +28,13 @@ REQUEST = timedelta(seconds=60)
 
 @given(st.integers(0, 200))
 def test_blocks_make_up_a_number_and_every_smaller_one(number):
-    """Any part of what is held can be given back without asking for another first."""
+    """Any part of what is held can be given back without asking for another first, however many were granted."""
     sizes = list(blocks(number))
     assert sum(sizes) == number
     reached = {0}
-    for size in sizes:
+    for granted, size in enumerate(sizes, 1):
         reached |= {size + one for one in reached}
-    assert reached == set(range(number + 1))
+        assert reached == set(range(sum(sizes[:granted]) + 1))
 
 
 @given(st.lists(st.integers(1, 9), max_size=7), st.integers(-3, 40))
@@ -189,6 +190,25 @@ def test_processes_share_fairly_and_are_never_beyond_the_limit_together(played):
         await first.ends(16)
         await looks(first, second)
         assert (first.slots.in_flight, second.slots.in_flight) == (0, 8)
+        assert await limit.taken() == 8
+
+    played(story)
+
+
+def test_a_block_that_is_larger_than_what_is_too_much_goes_all_the_same(played):
+    """It came alone, its smaller neighbours were taken; half of it is the other's, who gets it."""
+
+    async def story(limit, process):
+        first, second = process("first"), process("second")
+        await first.bank._leases._take_block(8, 1.0)
+        await first.wants(20)
+        await looks(first)
+        await second.wants(20)
+        await looks(second, first)
+        assert (first.slots.in_flight, second.slots.in_flight) == (8, 0)
+        await first.ends(8)
+        await looks(first, second)
+        assert (first.slots.in_flight, second.slots.in_flight) == (4, 4)
         assert await limit.taken() == 8
 
     played(story)
