@@ -92,8 +92,9 @@ class Installation:
         self.command("ingest", "-", stdin=json.dumps(event))
         deadline = time.monotonic() + 300
         while self._query("SELECT count(*) FROM batches WHERE state = 'DONE'")[0] < self._sent:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"event {self._sent} was not worked on; logs in {self.home}")
+            if time.monotonic() > deadline or self.worker.poll() is not None:
+                log = (self.home / "worker.log").read_text()
+                raise RuntimeError(f"event {self._sent} was not worked on:\n{log[-2000:]}")
             time.sleep(0.1)
 
     def command(self, *words: str, stdin: str = "") -> None:

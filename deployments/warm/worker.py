@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from anyio import TASK_STATUS_IGNORED, CancelScope
@@ -27,9 +27,7 @@ from deployments.warm.configuration import UnfitDeploymentError, WarmConfigurati
 from deployments.warm.ending import Ending
 from deployments.warm.news import follow
 from deployments.warm.orphans import crash_orphans
-
-if TYPE_CHECKING:
-    from tasks.processes import process_name
+from tasks.processes import process_name
 from tasks.settings import Settings
 
 BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
