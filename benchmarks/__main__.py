@@ -1,54 +1,74 @@
-"""`python -m benchmarks`: every measurement, a table, and a JSON file that names the machine."""
+"""`python -m benchmarks`: every measurement, `docs/performance.md`, and a JSON file that names the machine.
 
+Measures that are not taken anew keep what was found before, with the machine's pace at that time.
+"""
+
+import argparse
 import json
-import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batching, ingest, orchestration
 from benchmarks.machine import machine, pace_ms
+from benchmarks.measures import MEASURES
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
-
-
-def help_seconds(runs: int = 7) -> dict[str, Any]:
-    """Median wall time of `penstock --help`."""
-    script = Path(sys.executable).with_name("penstock")
-    times = []
-    for _ in range(runs):
-        started = time.monotonic()
-        subprocess.run([script, "--help"], check=True, stdout=subprocess.DEVNULL)
-        times.append(time.monotonic() - started)
-    return {"seconds": round(statistics.median(times), 3), "runs": [round(one, 3) for one in times]}
+HERE: Final = Path(__file__).parent
+RESULTS: Final = HERE / "results" / "latest.json"
+PAGE: Final = HERE.parent / "docs" / "performance.md"
+TEMPLATE: Final = HERE / "performance.template.md"
 
 
 def main() -> None:
-    """Measure, write, print."""
+    """Measure, write after each, print."""
+    names = [measure.name for measure in MEASURES]
+    asked = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    asked.add_argument("--only", choices=names, action="append", help="this one; may be given several times")
+    chosen = asked.parse_args().only or names
     console = Console(width=100)
-    results: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
-    for name, measure in (
-        ("help", help_seconds),
-        ("ingest", ingest.run),
-        ("batching", batching.run),
-        ("orchestration", lambda: orchestration.run(latency_s=1.0, runs=3)),
-    ):
-        console.print(f"measuring {name} ...")
-        before = pace_ms()
-        results[name] = measure() | {"pace_ms": [before, pace_ms()]}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    for measure in MEASURES:
+        if measure.name in chosen:
+            console.print(f"measuring {measure.name} ...")
+            before, at = pace_ms(), datetime.now(UTC).isoformat(timespec="minutes")
+            found = measure.take()
+            results[measure.name] = {"at": at, "pace_ms": [before, pace_ms()], **found}
+            results["machine"] = machine()
+            RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+            PAGE.write_text(page(results))
     console.print(table(results))
 
 
-def table(results: dict[str, Any]) -> Table:
-    """Each figure beside its target."""
+def lines(results: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What, measured, target, pace: of all that has been measured."""
+    return [
+        (row.what, row.says(results[measure.name]), row.target, _pace(results[measure.name]))
+        for measure in MEASURES
+        if measure.name in results
+        for row in measure.rows
+    ]
+
+
+def _pace(result: Mapping[str, Any]) -> str:
+    return " to ".join(f"{one:.0f}" for one in result["pace_ms"])
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """`docs/performance.md`."""
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines(results))
+    how = "\n".join(
+        f"- **{measure.name}** ({results[measure.name].get('at', 'earlier')}): {measure.how}"
+        for measure in MEASURES
+        if measure.name in results
+    )
+    return TEMPLATE.read_text().format(rows=rows, how=how, **results["machine"])
+
+
+def table(results: Mapping[str, Any]) -> Table:
+    """The same for a terminal."""
     place = results["machine"]
     shown = Table(
         title=f"{place['cpu']}, {place['cores']} cores, {place['memory_gb']} GB",
@@ -58,30 +78,8 @@ def table(results: dict[str, Any]) -> Table:
     )
     for column in ("what", "measured", "target", "pace, ms"):
         shown.add_column(column)
-    ingested, batched, work = results["ingest"], results["batching"], results["orchestration"]
-    rows = (
-        ("help", "penstock --help", f"{results['help']['seconds']} s", "<= 0.5 s"),
-        (
-            "ingest",
-            f"ingest, {ingested['events']:,} events",
-            f"{ingested['events_per_s']:,.0f} events/s",
-            ">= 20,000 events/s",
-        ),
-        ("", "  peak memory", f"{ingested['peak_rss_mb']:.0f} MB", "<= 300 MB"),
-        ("batching", f"batching, {batched['events']:,} pending", f"{batched['seconds']:.2f} s", "<= 5 s"),
-        ("", "  peak memory", f"{batched['peak_rss_mb']:.0f} MB", "<= 1,500 MB"),
-        (
-            "orchestration",
-            f"{work['calls']:,} calls of {work['latency_s']} s",
-            f"{work['ratio']:.3f} x bare asyncio",
-            "<= 1.15",
-        ),
-        ("", "  CPU per call, all processes", f"{work['cpu_ms_per_call']:.1f} ms", "<= 25 ms"),
-        ("", "  of which bare asyncio + SDK", f"{work['bare_cpu_ms_per_call']:.1f} ms", ""),
-    )
-    for name, *row in rows:
-        pace = " to ".join(f"{one:.0f}" for one in results[name]["pace_ms"]) if name else ""
-        shown.add_row(*row, pace)
+    for line in lines(results):
+        shown.add_row(*line)
     return shown
 
 

@@ -27,8 +27,11 @@ FAVOURITE_PORT = 4200
 NAMES = ("prefect", "offline-model")
 
 
-def prefect_server(settings: Settings) -> Service:
-    """The Prefect API: the one `PREFECT_API_URL` names, else ours, started if it does not answer."""
+def prefect_server(settings: Settings, **environment: str) -> Service:
+    """The Prefect API: the one `PREFECT_API_URL` names, else ours, started if it does not answer.
+
+    `environment` is set for the one that is started, beside what `server_settings` has.
+    """
     if settings.prefect_api_url:
         return Service("prefect", settings.prefect_api_url, None)
     return running(settings.home, "prefect") or started_once(
@@ -47,7 +50,7 @@ def prefect_server(settings: Settings) -> Service:
             "--port",
             str(port),
         ],
-        environment=lambda url: server_environment(settings.home, url),
+        environment=lambda url: server_environment(settings.home, url) | environment,
     )
 
 

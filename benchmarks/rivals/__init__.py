@@ -1,1 +1,1 @@
-"""The work that `benchmarks.orchestration` measures, done by others: by hand, by DBOS Transact, by Prefect alone."""
+"""The work of `benchmarks.work`, done by others: by hand, by DBOS Transact, by Prefect alone."""

@@ -17,7 +17,15 @@ from typing import Any, Final
 from benchmarks.machine import machine, pace_ms
 from benchmarks.work import BATCHES, IN_FLIGHT, calls_of
 
-RIVALS: Final = ("bare", "by_hand", "dbos_transact", "naive_prefect", "penstock")
+RIVALS: Final = (
+    "bare",
+    "by_hand",
+    "dbos_transact",
+    "naive_prefect",
+    "penstock",
+    "penstock_postgres",
+    "penstock_batches",
+)
 BARE: Final = RIVALS[0]
 SETTINGS: Final = ("PENSTOCK_", "PREFECT_", "DBOS_", "ANTHROPIC_")
 

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.orchestration import check_all_done, installation, ours, seed
+from benchmarks.installation import check_all_done, installation, ours, seed
 from benchmarks.rivals.player import Names, Player
 
 
 @contextmanager
-def ready(url: str, _folder: Path) -> Iterator[Player]:
-    """An installation in the home that the environment names; at the end every batch must have been done."""
+def ready(url: str, _folder: Path, beside: tuple[int, ...] = (), **server: str) -> Iterator[Player]:
+    """An installation in the home that the environment names; at the end every batch must have been done.
+
+    `server` is what its Prefect server finds in its environment, `beside` are processes that work for it.
+    """
     batches = 0
-    with installation(url) as settings:
+    with installation(url, **server) as settings:
 
         def prepare(names: Names) -> None:
             nonlocal batches
@@ -22,5 +25,5 @@ def ready(url: str, _folder: Path) -> Iterator[Player]:
         async def play(_names: Names) -> None:
             await ours(settings)
 
-        yield Player(play, prepare)
+        yield Player(play, prepare, beside)
         check_all_done(settings, batches)

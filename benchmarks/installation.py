@@ -1,0 +1,91 @@
+"""An installation of Penstock to be measured: its server, batches that are ready, and a lane that works them off."""
+
+import asyncio
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.work import IN_FLIGHT, TEXTS, calls_of
+
+
+@contextmanager
+def installation(url: str, **server: str) -> Iterator[Any]:
+    """Settings of a home whose Prefect server runs and whose model is at `url`, for the time of the block.
+
+    `server` is what the Prefect server is to find in its environment besides.
+    """
+    from deployments.services import prefect_server, stop_services, use_prefect
+    from tasks.settings import load_settings
+
+    os.environ |= {"PENSTOCK_OFFLINE_URL": url, "PENSTOCK_TOP_RECOMMENDATIONS": "2"}
+    os.environ |= {"PENSTOCK_MODEL_REQUESTS_IN_FLIGHT": str(IN_FLIGHT)}
+    settings = load_settings()
+    use_prefect(settings, prefect_server(settings, **server))
+    importlib.import_module("flows.lane")
+    from deployments.limits import ensure_limits
+
+    try:
+        asyncio.run(ensure_limits(settings))
+        yield settings
+    finally:
+        stop_services(settings)
+
+
+def check_all_done(settings: Any, batches: int) -> None:
+    """A figure counts only if the work was whole: every batch DONE, and as many calls as bare asyncio makes."""
+    from ledger.engine import close_ledger, open_ledger
+    from ledger.status import status
+
+    ledger = open_ledger(settings.ledger_url)
+    found = status(ledger)
+    close_ledger(ledger)
+    if (found["batches"]["by_state"], found["calls"]) != ({"DONE": batches}, calls_of(batches)):
+        raise RuntimeError(f"not the work that was to be measured: {found}")
+
+
+async def ours(settings: Any) -> None:
+    """The real thing, from batches that are ready to deliverables."""
+    from flows.lane import process_ready_batches
+    from tasks.runtime import runtime
+
+    async with runtime(settings):
+        await process_ready_batches()
+
+
+def seed(settings: Any, batches: int) -> None:
+    """That many tenants with one batch of ten events each."""
+    from ledger.batches import create_batches
+    from ledger.engine import close_ledger, open_ledger
+    from ledger.intake import prepare_event, record_intake
+    from ledger.pending import pending_events
+    from tasks.batching import BatchPolicy, plan_batches
+
+    ledger, now = open_ledger(settings.ledger_url), datetime.now(UTC)
+    events = [_event(tenant, number, now) for number in range(10) for tenant in range(batches)]
+    prepared = [
+        prepare_event(event, event.model_dump_json(), raw=b"{}", tokens=40, pipeline="insights", line=line)
+        for line, event in enumerate(events, 1)
+    ]
+    record_intake(ledger, "bench", prepared, [], now)
+    create_batches(ledger, plan_batches(pending_events(ledger), BatchPolicy(), now), now)
+    close_ledger(ledger)
+
+
+def _event(tenant: int, number: int, now: datetime) -> Any:
+    from contracts.events import Event, Kind, Priority
+
+    return Event(
+        id=f"{now.isoformat()}-{number}",
+        source="bench",
+        type=Kind.FEEDBACK,
+        time=now,
+        tenant=f"tenant-{tenant}",
+        user=None,
+        priority=Priority.HIGH,
+        feature="bench",
+        topic="phones",
+        data={"text": TEXTS[number % 2].format(n=number)},
+    )

@@ -1,0 +1,199 @@
+"""What is measured, how it is said, and what is wanted: one entry a benchmark, in the order of the table."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import batching, ingest, latency, retention, rivals_measured, sustained, throttle
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: `says` reads the figure from the result."""
+
+    what: str
+    says: Callable[[Result], str]
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A benchmark: how it is taken, in a sentence or two, and the lines it gives."""
+
+    name: str
+    take: Callable[[], dict[str, Any]]
+    how: str
+    rows: tuple[Row, ...]
+
+
+def help_seconds(runs: int = 7) -> dict[str, Any]:
+    """Median wall time of `penstock --help`."""
+    script = Path(sys.executable).with_name("penstock")
+    times = []
+    for _ in range(runs):
+        started = time.monotonic()
+        subprocess.run([script, "--help"], check=True, stdout=subprocess.DEVNULL)
+        times.append(time.monotonic() - started)
+    return {"seconds": round(statistics.median(times), 3), "runs": [round(one, 3) for one in times]}
+
+
+def _waits(kind: str, target: str) -> Row:
+    return Row(
+        f"HIGH event accepted to first model request, {kind}: p50, p95",
+        lambda found: (
+            f"{found[kind]['p50_s']:.2f} s, {found[kind]['p95_s']:.2f} s ({found[kind]['events']} events)"
+        ),
+        target,
+    )
+
+
+def _beside_bare(name: str, what: str, target: str = "") -> Row:
+    def says(found: Result) -> str:
+        one = found["rivals"][name]
+        if "ratio" not in one:
+            return "; ".join(one["wrong"])
+        return f"{one['ratio']:.2f} x, {one['cpu_ms_per_call_beyond_bare']:.1f} ms CPU a call beyond bare"
+
+    return Row(what, says, target)
+
+
+def _used(found: Result) -> str:
+    return f"{found['max_in_flight']} in flight at most, {100 * found['mean_use']:.0f} % used on average"
+
+
+RIVALS: Final = (
+    ("by_hand", "by hand: asyncio, SQLite, resumable"),
+    ("dbos_transact", "DBOS Transact, PostgreSQL"),
+    ("penstock_batches", "Penstock, batches tracked alone"),
+)
+
+MEASURES: Final = (
+    Measure(
+        "help",
+        help_seconds,
+        "Wall time of the command, median of seven.",
+        (Row("`penstock --help`", lambda found: f"{found['seconds']} s", "0.5 s"),),
+    ),
+    Measure(
+        "ingest",
+        ingest.run,
+        "One process, NDJSON of 1.1 kB an event into SQLite.",
+        (
+            Row(
+                "ingest, 1 M events",
+                lambda found: f"{found['events_per_s']:,.0f} events/s, {found['peak_rss_mb']:.0f} MB",
+                "20,000 events/s, 300 MB",
+            ),
+        ),
+    ),
+    Measure(
+        "batching",
+        batching.run,
+        "Planning alone, from a frame of pending events.",
+        (
+            Row(
+                "batching, 1 M pending events",
+                lambda found: f"{found['seconds']:.2f} s, {found['peak_rss_mb']:.0f} MB",
+                "5 s, 1,500 MB",
+            ),
+        ),
+    ),
+    Measure(
+        "latency",
+        latency.run,
+        "From the ledger's own times, one event after another; cold: the last lane has left, so that event, "
+        "automation, run and claim lie in between; at work: a lane is still looking.",
+        (
+            _waits("warm, cold", "0.8 s, 2 s"),
+            _waits("warm, at work", ""),
+            _waits("process, cold", ""),
+        ),
+    ),
+    Measure(
+        "calls_1s",
+        lambda: rivals_measured.run(1.0),
+        "40 batches, 1,120 calls of 1 s, 32 in flight, in turn, each in a fresh process; CPU is that of all processes.",
+        (
+            _beside_bare(
+                "penstock_postgres", "1,120 calls of 1 s, Prefect's server on PostgreSQL", "1.05 x, 12 ms"
+            ),
+            _beside_bare("penstock", "the same, Prefect's server on SQLite"),
+            *(_beside_bare(name, what) for name, what in RIVALS),
+        ),
+    ),
+    Measure(
+        "calls_200ms",
+        lambda: rivals_measured.run(0.2),
+        "The same with calls of 200 ms.",
+        (
+            _beside_bare(
+                "penstock_postgres", "1,120 calls of 200 ms, Prefect's server on PostgreSQL", "1.25 x"
+            ),
+            _beside_bare("penstock", "the same, Prefect's server on SQLite"),
+            *(_beside_bare(name, what) for name, what in RIVALS),
+        ),
+    ),
+    Measure(
+        "naive",
+        lambda: rivals_measured.run(1.0, runs=1, batches=4, names=("bare", "naive_prefect", "penstock")),
+        "Four batches, 112 calls: a task a call, a subflow a batch, the server's defaults, Prefect's limit a call.",
+        (
+            _beside_bare("naive_prefect", "112 calls of 1 s, Prefect as its tutorial has it"),
+            _beside_bare("penstock", "the same by Penstock"),
+        ),
+    ),
+    Measure(
+        "cap",
+        throttle.run,
+        "Four processes, 64 slots, 5,000 calls of 50 to 500 ms, as the model's server counts; work waits all the time.",
+        (
+            Row(
+                "cap of 64, two of four processes killed",
+                lambda found: _used(found["two_killed"]),
+                "64, 95 %",
+            ),
+            Row("the same undisturbed", lambda found: _used(found["undisturbed"])),
+        ),
+    ),
+    Measure(
+        "sustained",
+        sustained.run,
+        "`penstock up`, batches of one event, calls of 5 ms, everything tracked.",
+        (
+            Row("model calls a second, 5 ms each", lambda found: f"{found['calls_per_s']:.0f}", "150"),
+            Row(
+                "memory of a warm worker after 2,000 batches, beside 100",
+                lambda found: f"{found['ratio']:.2f} x ({found['late_mb']:.0f} MB)",
+                "1.2 x",
+            ),
+        ),
+    ),
+    Measure(
+        "retention",
+        retention.run,
+        "A page of 20 runs through the API, median of 41; rows are copied in the server's database.",
+        (
+            Row(
+                "list of flow runs after 100,000 task runs",
+                lambda found: (
+                    f"{found['full_ms']:.0f} ms: {found['ratio_to_empty']:.1f} x an empty list, "
+                    f"{found['ratio_to_page']:.1f} x the same page alone"
+                ),
+                "2 x",
+            ),
+            Row(
+                "the same after retention",
+                lambda found: (
+                    f"{found['pruned_ms']:.0f} ms; {found['pruned_runs']:,} runs removed in {found['prune_s']:.0f} s"
+                ),
+            ),
+        ),
+    ),
+)
