@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import batching, ingest, latency, retention, rivals_measured, sustained, throttle
+from benchmarks import batching, flow_runs, ingest, latency, retention, rivals_measured, sustained, throttle
 
 Result = Mapping[str, Any]
 
@@ -147,6 +147,21 @@ MEASURES: Final = (
         (
             _beside_bare("naive_prefect", "112 calls of 1 s, Prefect as its tutorial has it"),
             _beside_bare("penstock", "the same by Penstock"),
+        ),
+    ),
+    Measure(
+        "flow_runs",
+        flow_runs.run,
+        "Rounds of 40 flow runs that begin at once and do next to nothing; CPU is that of all processes.",
+        tuple(
+            Row(
+                f"40 flow runs at once, Prefect's server on {name}",
+                lambda found, key=key: (
+                    f"{found[key]['runs_per_s']:.0f} a second, {found[key]['cpu_ms_per_run']:.0f} ms CPU each, "
+                    f"the slowest {found[key]['slowest_s']:.1f} s"
+                ),
+            )
+            for key, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))
         ),
     ),
     Measure(
