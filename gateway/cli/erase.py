@@ -75,7 +75,7 @@ def _artifact_remover(settings: Settings) -> Callable[[Sequence[str]], Awaitable
         return remove_artifacts
 
     async def remove_from_file(keys: Sequence[str]) -> int:
-        return await asyncio.to_thread(remove_embedded, embedded_database(settings.home), keys)
+        return await asyncio.to_thread(remove_embedded, embedded_database(settings.home), keys, utc_now())
 
     return remove_from_file
 
