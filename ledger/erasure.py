@@ -5,6 +5,7 @@ judge scored. An erased event delivered again is a duplicate, so that it does no
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,7 +27,7 @@ from ledger.erased_content import (
 )
 from ledger.erased_rejections import delete_rejections
 from ledger.outcome_tables import dead_letters
-from ledger.sql import also_locked, among, is_sqlite, writing
+from ledger.sql import also_locked, among, writing
 from ledger.tables import (
     batch_events,
     batches,
@@ -75,7 +76,7 @@ def erase_person(
         if dry_run:
             rehearsal.rollback()
             return erasure
-    _empty_the_log(ledger)
+    _leave_no_trace(ledger)
     return erasure
 
 
@@ -123,8 +124,15 @@ def _theirs(
     return [seq for seq in seqs if seq not in held_back], free, in_hand
 
 
-def _empty_the_log(ledger: Ledger) -> None:
-    """SQLite's write-ahead log still holds the pages as they were; PostgreSQL recycles its own."""
-    with ledger.connect() as connection:
-        if is_sqlite(connection):
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+def _leave_no_trace(ledger: Ledger) -> None:
+    """What SQLite's file still holds of rows that are gone; PostgreSQL's vacuum recycles its own.
+
+    What is deleted is overwritten, but a page whose rows have moved to another keeps their words in its gaps, and the
+    write-ahead log keeps the pages as they were. So the file is written anew, and the log is emptied.
+    """
+    if ledger.dialect.name != "sqlite":
+        return
+    # Not SQLAlchemy's connection, which begins a transaction: in one no file can be written anew.
+    with closing(ledger.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
