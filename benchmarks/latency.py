@@ -71,11 +71,11 @@ class Installation:
     def waits(self, events: int, *, apart_s: float) -> list[float]:
         """Send one event after another, each when the last one's batch is done, and so many seconds later."""
         self.send()  # The first of all opens connections; it is not measured.
-        before = self._query("SELECT max(seq) FROM events")[0]
+        before = self.query("SELECT max(seq) FROM events")[0]
         for _ in range(events):
             time.sleep(apart_s)
             self.send()
-        return [wait / 1_000_000 for wait in self._query(FIRST_REQUEST, before)]
+        return [wait / 1_000_000 for wait in self.query(FIRST_REQUEST, before)]
 
     def send(self) -> None:
         """One event, and wait until its batch has ended."""
@@ -91,7 +91,7 @@ class Installation:
         }
         self.command("ingest", "-", stdin=json.dumps(event))
         deadline = time.monotonic() + 300
-        while self._query("SELECT count(*) FROM batches WHERE state = 'DONE'")[0] < self._sent:
+        while self.query("SELECT count(*) FROM batches WHERE state = 'DONE'")[0] < self._sent:
             if time.monotonic() > deadline or self.worker.poll() is not None:
                 log = (self.home / "worker.log").read_text()
                 raise RuntimeError(f"event {self._sent} was not worked on:\n{log[-2000:]}")
@@ -108,7 +108,8 @@ class Installation:
             stdout=subprocess.DEVNULL,
         )
 
-    def _query(self, query: str, *given: int) -> list[Any]:
+    def query(self, query: str, *given: int) -> list[Any]:
+        """The first column of what the ledger answers."""
         import sqlite3
         from contextlib import closing
 

@@ -6,23 +6,17 @@ small (one event, one solution, one audience), for it is their number that memor
 
 import argparse
 import json
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
-from benchmarks.latency import Installation, installation
+from benchmarks.latency import STORY, Installation, installation
 
 BATCHES: Final = 2_000
 EARLY: Final = 100
 LATENCY_S: Final = 0.005
-STORY: Final = (
-    "The export has failed every morning since Monday and nobody answers the phone, {n} calls so far."
-)
 PATIENCE_S: Final = 3_600
 
 
@@ -30,12 +24,12 @@ def run(batches: int = BATCHES) -> dict[str, Any]:
     """MB of the worker early and late, their ratio, model calls a second in between."""
     with installation("warm", latency_s=LATENCY_S) as made:
         made.command("ingest", "-", stdin=_events(0, EARLY))
-        _wait(made.home, EARLY)
-        early, calls, began = _memory_mb(made), _calls(made.home), time.monotonic()
+        _wait(made, EARLY)
+        early, calls, began = _memory_mb(made), _calls(made), time.monotonic()
         made.command("ingest", "-", stdin=_events(EARLY, batches))
-        _wait(made.home, batches)
+        _wait(made, batches)
         took = time.monotonic() - began
-        late, all_calls = _memory_mb(made), _calls(made.home)
+        late, all_calls = _memory_mb(made), _calls(made)
     return {
         "batches": batches,
         "calls": all_calls,
@@ -62,11 +56,13 @@ def _events(first: int, end: int) -> str:
     )
 
 
-def _wait(home: Path, batches: int) -> None:
+def _wait(made: Installation, batches: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while (done := _ask(home, "SELECT count(*) FROM batches WHERE state = 'DONE'")) < batches:
+    while (done := made.query("SELECT count(*) FROM batches WHERE state = 'DONE'")[0]) < batches:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{done} of {batches} batches were done in {PATIENCE_S} s; logs in {home}")
+            raise RuntimeError(
+                f"{done} of {batches} batches were done in {PATIENCE_S} s; logs in {made.home}"
+            )
         time.sleep(0.5)
 
 
@@ -74,13 +70,8 @@ def _memory_mb(made: Installation) -> float:
     return round(psutil.Process(made.worker.pid).memory_info().rss / 2**20, 1)
 
 
-def _calls(home: Path) -> int:
-    return _ask(home, "SELECT count(*) FROM model_calls")
-
-
-def _ask(home: Path, query: str) -> int:
-    with closing(sqlite3.connect(home / "ledger.db")) as ledger:
-        return int(ledger.execute(query).fetchone()[0])
+def _calls(made: Installation) -> int:
+    return int(made.query("SELECT count(*) FROM model_calls")[0])
 
 
 def main() -> None:

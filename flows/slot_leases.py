@@ -132,8 +132,9 @@ class SlotLeases:
             if lease.until <= now:
                 await self._run.in_ledger(forget_slot_lease, lease.id)
             elif lease.id not in self._held and has_died(lease.process):
-                await self._run.in_ledger(forget_wish, self._limit, lease.owner)
-                since = self._dead_since.setdefault(lease.process, now)
+                if lease.owner not in self._dead_since:
+                    await self._run.in_ledger(forget_wish, self._limit, lease.owner)
+                since = self._dead_since.setdefault(lease.owner, now)
                 if (now - since).total_seconds() >= lease.request_s:
                     await whole(self._end(lease))
 
