@@ -37,6 +37,8 @@ PRAGMAS: Final = (
     # What is deleted, a purged letter or an erased person, is wiped and does not stay in free pages of the file.
     "secure_delete=ON",
 )
+ALONE: Final = "ledger_alone"
+"""The execution option of what SQLite does in no transaction, such as writing its file anew."""
 LOCK_PATIENCE_S: Final = 60
 """How long a statement waits for a lock of somebody else, a backup perhaps, before it is an error.
 
@@ -138,7 +140,10 @@ def _patiently(connection: sqlite3.Connection, statement: str) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITE, False)
+    options = connection.get_execution_options()
+    if options.get(ALONE, False):
+        return
+    writes = options.get(WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

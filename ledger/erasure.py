@@ -5,7 +5,6 @@ judge scored. An erased event delivered again is a duplicate, so that it does no
 """
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from contracts.batches import BatchState
-from ledger.engine import Ledger
+from ledger.engine import ALONE, Ledger
 from ledger.erased_content import (
     blank_batches,
     blank_calls,
@@ -27,7 +26,7 @@ from ledger.erased_content import (
 )
 from ledger.erased_rejections import delete_rejections
 from ledger.outcome_tables import dead_letters
-from ledger.sql import also_locked, among, writing
+from ledger.sql import also_locked, among, is_sqlite, writing
 from ledger.tables import (
     batch_events,
     batches,
@@ -130,9 +129,7 @@ def _leave_no_trace(ledger: Ledger) -> None:
     What is deleted is overwritten, but a page whose rows have moved to another keeps their words in its gaps, and the
     write-ahead log keeps the pages as they were. So the file is written anew, and the log is emptied.
     """
-    if ledger.dialect.name != "sqlite":
-        return
-    # Not SQLAlchemy's connection, which begins a transaction: in one no file can be written anew.
-    with closing(ledger.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with ledger.connect().execution_options(**{ALONE: True}) as connection:
+        if is_sqlite(connection):
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
