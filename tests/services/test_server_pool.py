@@ -48,6 +48,38 @@ def test_a_connection_whose_statement_failed_is_not_used_again(tmp_path: Path) -
     asyncio.run(scenario())
 
 
+async def _one_more(engine: AsyncEngine) -> None:
+    """As Prefect's server changes a row: it begins, reads, and writes what it has read."""
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("BEGIN DEFERRED")
+        ((count,),) = await connection.exec_driver_sql("SELECT count FROM counted")
+        await asyncio.sleep(0)
+        await connection.exec_driver_sql(f"UPDATE counted SET count = {count + 1}")
+        await connection.exec_driver_sql("COMMIT")
+
+
+def test_many_that_read_and_then_write_at_once_all_succeed(tmp_path: Path) -> None:
+    """Nobody is told that the database is locked, and no count is lost."""
+    many = 24
+
+    async def scenario() -> int:
+        engine = create_async_engine(sqlite_url(tmp_path / "server.db"))
+        await _raw(
+            engine,
+            "PRAGMA journal_mode = WAL",
+            "CREATE TABLE counted (count INTEGER)",
+            "INSERT INTO counted VALUES (0)",
+            "COMMIT",
+        )
+        await asyncio.gather(*(_one_more(engine) for _ in range(many)))
+        async with engine.connect() as connection:
+            ((count,),) = await connection.exec_driver_sql("SELECT count FROM counted")
+        await engine.dispose()
+        return int(count)
+
+    assert asyncio.run(scenario()) == many
+
+
 def test_the_embedded_server_opens_its_database_that_way(tmp_path: Path) -> None:
     """The server is told the plugin's name and keeps its file where it was before."""
     url = make_url(
