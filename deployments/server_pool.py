@@ -54,10 +54,10 @@ def _immediately(
     _connection: Connection,
     _cursor: DBAPICursor,
     statement: str,
-    parameters: Any,
+    parameters: object,
     _context: object,
     _executemany: bool,
-) -> tuple[str, Any]:
+) -> tuple[str, object]:
     return "BEGIN IMMEDIATE" if statement == "BEGIN DEFERRED" else statement, parameters
 
 
