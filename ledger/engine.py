@@ -7,6 +7,7 @@ what a writer has checked is still true when it writes (`ledger.sql.writing` say
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -23,6 +24,8 @@ Ledger = Engine
 
 WRITE: Final = "ledger_write"
 """The execution option of a connection whose next transaction writes."""
+TURNS: Final = "ledger_turns"
+"""The execution option of an SQLite ledger that holds the lock by which writers of this process take turns."""
 
 # Pages of 16 KB halve the time of bulk intake: fewer system calls for the same rows. They take effect only when
 # the file is made. A checkpoint every 64 MB instead of every 4 writes a busy index page once, not sixteen times.
@@ -109,7 +112,7 @@ def _sqlite(address: URL) -> Ledger:
         ) from error
     # The driver's own name for SQLite's busy timeout.
     arguments = {} if "timeout" in address.query else {"timeout": LOCK_PATIENCE_S}
-    ledger = create_engine(address, **POOL, connect_args=arguments)
+    ledger = create_engine(address, **POOL, connect_args=arguments, execution_options={TURNS: Lock()})
     event.listen(ledger, "connect", _prepare_sqlite)
     event.listen(ledger, "begin", _begin_sqlite)
     return ledger

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from contracts.calls import Reply
 from contracts.versions import CURRENT, upgraded
@@ -21,6 +21,28 @@ Verdict = Literal["passed", "failed", "unscored"]
 
 Settlement = tuple[str, Reply]
 """A call's id and the answer it brought, settled in the transaction that stores what was made of it."""
+
+# Every item runs these: built once, as in `ledger.calls`.
+_OUTDATED: Final = delete(items).where(
+    items.c.batch_id == bindparam("of_batch"),
+    items.c.item == bindparam("of_item"),
+    items.c.prompt_version != bindparam("version"),
+)
+_JUDGED: Final = update(items).where(
+    items.c.batch_id == bindparam("of_batch"),
+    items.c.item == bindparam("of_item"),
+    or_(items.c.verdict.is_(None), items.c.verdict == "unscored"),
+)
+_SCORES_GONE: Final = delete(judgements).where(
+    judgements.c.batch_id == bindparam("of_batch"), judgements.c.item == bindparam("of_item")
+)
+_NEW_SCORES: Final = insert(judgements)
+_DRAFTS: Final = (
+    select(items).where(items.c.batch_id == bindparam("of_batch")).order_by(items.c.created_at, items.c.item)
+)
+_SCORES: Final = (
+    select(judgements).where(judgements.c.batch_id == bindparam("of_batch")).order_by(judgements.c.criterion)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +138,20 @@ def store_verdict(
     """
     with writing(ledger) as connection:
         _settle(connection, settle, now)
-        judged = connection.execute(
-            update(items)
-            .where(
-                items.c.batch_id == batch_id,
-                items.c.item == item,
-                or_(items.c.verdict.is_(None), items.c.verdict == "unscored"),
-            )
-            .values(verdict=verdict, judged_at=now)
-        )
+        given = {"verdict": verdict, "judged_at": now}
+        judged = connection.execute(_JUDGED, given | {"of_batch": batch_id, "of_item": item})
         if judged.rowcount:
             _replace_scores(connection, batch_id, item, scores, now)
 
 
 def read_items(ledger: Ledger, batch_id: str) -> tuple[StoredItem, ...]:
     """Everything generated for the batch so far, in the order of its making."""
-    drafts = select(items).where(items.c.batch_id == batch_id).order_by(items.c.created_at, items.c.item)
-    scores = select(judgements).where(judgements.c.batch_id == batch_id).order_by(judgements.c.criterion)
+    which = {"of_batch": batch_id}
     by_item: dict[str, list[ScoreRow]] = defaultdict(list)
     with reading(ledger) as connection:
-        for row in connection.execute(scores):
+        for row in connection.execute(_SCORES, which):
             by_item[row.item].append(_score(row))
-        return tuple(_stored(row, by_item[row.item]) for row in connection.execute(drafts))
+        return tuple(_stored(row, by_item[row.item]) for row in connection.execute(_DRAFTS, which))
 
 
 def _settle(connection: Connection, settlement: Settlement | None, now: datetime) -> None:
@@ -147,13 +161,8 @@ def _settle(connection: Connection, settlement: Settlement | None, now: datetime
 
 def _drop_outdated(connection: Connection, batch_id: str, draft: Draft) -> None:
     """Remove the draft of this name that another prompt version made, and its judgements."""
-    outdated = connection.execute(
-        delete(items).where(
-            items.c.batch_id == batch_id,
-            items.c.item == draft.item,
-            items.c.prompt_version != draft.prompt_version,
-        )
-    )
+    which = {"of_batch": batch_id, "of_item": draft.item}
+    outdated = connection.execute(_OUTDATED, which | {"version": draft.prompt_version})
     if outdated.rowcount:
         _delete_scores(connection, batch_id, draft.item)
 
@@ -164,11 +173,11 @@ def _replace_scores(
     _delete_scores(connection, batch_id, item)
     rows = [asdict(score) | {"batch_id": batch_id, "item": item, "at": now} for score in scores]
     if rows:
-        connection.execute(insert(judgements), rows)
+        connection.execute(_NEW_SCORES, rows)
 
 
 def _delete_scores(connection: Connection, batch_id: str, item: str) -> None:
-    connection.execute(delete(judgements).where(judgements.c.batch_id == batch_id, judgements.c.item == item))
+    connection.execute(_SCORES_GONE, {"of_batch": batch_id, "of_item": item})
 
 
 def _score(row: Row[Any]) -> ScoreRow:

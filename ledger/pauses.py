@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select
 
 from ledger.control_tables import pauses
 from ledger.engine import Ledger
@@ -20,6 +20,15 @@ DELIVERY: Final = "delivery"
 """The stage after all others: what was made leaves."""
 
 _ANY_TENANT: Final = ""
+_IN_FORCE: Final = (
+    select(pauses)
+    .where(
+        (pauses.c.stage == ALL) | (pauses.c.stage == bindparam("at_stage")),
+        (pauses.c.tenant == _ANY_TENANT) | (pauses.c.tenant == bindparam("of_tenant")),
+    )
+    .order_by(pauses.c.tenant, pauses.c.stage != ALL)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,7 @@ def read_pauses(ledger: Ledger) -> tuple[Pause, ...]:
 
 def pause_in_force(connection: Connection, stage: str, tenant: str) -> Pause | None:
     """The pause that stands in the way of this stage for this tenant, the widest first; None if it may run."""
-    query = (
-        select(pauses)
-        .where(pauses.c.stage.in_([ALL, stage]), pauses.c.tenant.in_([_ANY_TENANT, tenant]))
-        .order_by(pauses.c.tenant, pauses.c.stage != ALL)
-        .limit(1)
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_IN_FORCE, {"at_stage": stage, "of_tenant": tenant}).first()
     return None if row is None else Pause(Switch(row.stage, row.tenant or None), row.reason, row.at)
 
 

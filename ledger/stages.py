@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from ledger.engine import Ledger
 from ledger.sql import reading, upsert, writing
 from ledger.tables import stage_runs
+
+_ENDED: Final = update(stage_runs).where(
+    stage_runs.c.batch_id == bindparam("of_batch"), stage_runs.c.stage == bindparam("at_stage")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,8 @@ def finish_stage(
 ) -> None:
     """Record how a begun stage ended, and its error if it had one."""
     with writing(ledger) as connection:
-        connection.execute(
-            update(stage_runs)
-            .where(stage_runs.c.batch_id == batch_id, stage_runs.c.stage == stage)
-            .values(state=state, error=error, finished_at=now)
-        )
+        ended = {"state": state, "error": error, "finished_at": now}
+        connection.execute(_ENDED, ended | {"of_batch": batch_id, "at_stage": stage})
 
 
 def read_stages(ledger: Ledger, batch_id: str) -> tuple[StageRun, ...]:
