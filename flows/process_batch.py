@@ -61,9 +61,11 @@ async def processed(work: BatchWork) -> Outcome:
     try:
         async with kept_lease(work):
             context = await validate_context(whole(work))
+            stored = await current_runtime().in_ledger(read_items, work.batch.id)
+            earlier = {item.item: item for item in stored}
             for stage in pipeline_named(work.batch.pipeline).stages:
                 now_in = stage.name
-                context = await run_stage(stage, context)
+                context = await run_stage(stage, context, earlier)
             now_in = "broadcast"
             return await broadcast(context, work.lease, current_runtime())
     except BENEATH:
@@ -72,11 +74,13 @@ async def processed(work: BatchWork) -> Outcome:
         return await settle_failure(work, now_in, error, current_runtime())
 
 
-async def run_stage(stage: Stage, context: BatchContext) -> BatchContext:
-    """Generate and judge all items of a stage side by side; the first kind of trouble that matters is raised."""
+async def run_stage(stage: Stage, context: BatchContext, stored: Mapping[str, StoredItem]) -> BatchContext:
+    """Generate and judge all items of a stage side by side; the first kind of trouble that matters is raised.
+
+    `stored` is what earlier attempts have made of the batch, by the item's name.
+    """
     run = current_runtime()
     specs = stage.plan(context, run.stage_options)
-    stored = {item.item: item for item in await asyncio.to_thread(read_items, run.ledger, context.batch.id)}
     if stage.reserves_solutions:
         await reserve(context, sum(spec.name not in stored for spec in specs))
     async with recorded_stage(context, stage):
