@@ -6,14 +6,15 @@ request is in flight until its answer is due, also where whoever asked has died 
 
 import asyncio
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
+
+from benchmarks.loopback import served
 
 ANSWER: Final = orjson.dumps(
     {
@@ -58,7 +59,7 @@ class Counted:
 @contextmanager
 def counting_model(shortest_s: float, longest_s: float, seed: int = 0) -> Iterator[Counted]:
     """The server on loopback, in a thread, for the time of the block."""
-    counted, drawn, ready = Counted(), random.Random(seed), threading.Event()  # noqa: S311 - no secret
+    counted, drawn = Counted(), random.Random(seed)  # noqa: S311 - no secret
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
@@ -73,25 +74,9 @@ def counting_model(shortest_s: float, longest_s: float, seed: int = 0) -> Iterat
                 await writer.drain()
         writer.close()
 
-    ended: Any = None
-    loop: Any = None
-
-    async def serve() -> None:
-        nonlocal ended, loop
-        ended, loop = asyncio.Event(), asyncio.get_running_loop()
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
-            counted.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    ready.wait(10)
-    try:
+    with served(answer) as address:
+        counted.url = f"http://{address}"
         yield counted
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
 
 
 def _length(head: bytes) -> int:

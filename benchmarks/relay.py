@@ -2,16 +2,15 @@
 
 import asyncio
 import itertools
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from benchmarks.loopback import served
 
 
 @contextmanager
 def relay(ports: Sequence[int]) -> Iterator[str]:
     """`host:port` on loopback that passes each connection to the next of these ports that takes it."""
-    told: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = queue.Queue()
     turns = itertools.cycle(ports)
 
     async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,20 +23,8 @@ def relay(ports: Sequence[int]) -> Iterator[str]:
             return
         writer.close()
 
-    async def serve() -> None:
-        ended = asyncio.Event()
-        async with await asyncio.start_server(passed, "127.0.0.1", 0) as listening:
-            told.put((asyncio.get_running_loop(), ended, listening.sockets[0].getsockname()[1]))
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    loop, ended, port = told.get(timeout=10)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
+    with served(passed) as address:
+        yield address
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,7 +5,7 @@ import pytest
 from flows.budgets import SOLUTIONS, TAGS, VARIABLE, solutions_budget
 from flows.lane import process_ready_batches
 from tasks.runtime import current_runtime
-from tests.flows.variables import Variable, looked
+from tests.flows.variables import looked, variable_named
 
 TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since Monday."]
 
@@ -14,10 +14,8 @@ TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since
 def variable(prefect_slots):
     """The Variable of the budgets, in the UI."""
     assert prefect_slots
-    made = Variable(VARIABLE)
-    made.remove()
-    yield made
-    made.remove()
+    with variable_named(VARIABLE) as made:
+        yield made
 
 
 async def in_force():

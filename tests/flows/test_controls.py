@@ -14,7 +14,7 @@ from ledger.breakers import BreakerState, read_breakers
 from ledger.dead_letters import list_letters
 from ledger.due import release_due
 from ledger.pauses import Switch, pause, read_pauses, resume
-from tests.flows.variables import Variable, looked
+from tests.flows.variables import looked, variable_named
 from tests.worlds import on_both
 
 TEXTS = ["The phones are dead in the whole building.", "Nobody can call us since Monday."]
@@ -33,10 +33,8 @@ def lane():
 def variable(prefect_slots):
     """The Variable of the switches, in the UI."""
     assert prefect_slots
-    made = Variable(VARIABLE)
-    made.remove()
-    yield made
-    made.remove()
+    with variable_named(VARIABLE) as made:
+        yield made
 
 
 @on_both

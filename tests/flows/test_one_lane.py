@@ -23,16 +23,9 @@ from ledger.deliveries import list_deliverables
 from ledger.outbox import has_messages
 from ledger.status import gate_failures, status
 from ledger.work import calls_in_doubt, read_items, read_stages
+from tests.flows.texts import GOOD, RUDE
 
 SECRET = "sk-ant-api03-abcdefgh12345678"  # noqa: S105 - a made-up key, to be found nowhere
-GOOD = [
-    "The phone rings out after five and nobody calls back, so we wait until Monday.",
-    "I waited forty minutes on the phone on Tuesday before the call was dropped.",
-]
-RUDE = [
-    "You are all fucking idiots and your billing is shit, shit, shit.",
-    "FUCK THIS BILLING TEAM AND EVERY IDIOT IN IT RIGHT NOW",
-]
 LETTERS = [
     "Complaint about delivery\nThe parcel of 3 May was wet and the driver left it in the rain.",
     "Invoice 77\nPlease pay 300 EUR until 1 June, to the account that you know.",

@@ -4,15 +4,7 @@ from collections import Counter
 
 from flows.lane import process_ready_batches
 from ledger.work import read_items, read_stages
-
-GOOD = [
-    "The phone rings out after five and nobody calls back, so we wait until Monday.",
-    "I waited forty minutes on the phone on Tuesday before the call was dropped.",
-]
-RUDE = [
-    "You are all fucking idiots and your billing is shit, shit, shit.",
-    "FUCK THIS BILLING TEAM AND EVERY IDIOT IN IT RIGHT NOW",
-]
+from tests.flows.texts import GOOD, RUDE
 
 
 def test_without_task_runs_of_items_everything_else_is_as_it_was(make_world, fill, api):

@@ -1,6 +1,8 @@
 """A Variable of Prefect's as an operator has it in the UI, and one look of Penstock's at all of them."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -18,6 +20,15 @@ async def looked() -> None:
     async with get_client() as client:
         await look(client, run)
     await run.in_ledger(leave_mirror, VARIABLE, run.owner)
+
+
+@contextmanager
+def variable_named(name: str) -> Iterator["Variable"]:
+    """One that is not there, before the block and after it."""
+    made = Variable(name)
+    made.remove()
+    yield made
+    made.remove()
 
 
 class Variable:
