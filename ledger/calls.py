@@ -11,7 +11,7 @@ from ledger.breakers import count_failure, count_success
 from ledger.call_rules import DEFAULT_RULES, CallRules, check_call
 from ledger.engine import Ledger
 from ledger.errors import LeaseLostError, UnknownCallError
-from ledger.sql import insert_once, reading, writing
+from ledger.sql import Writable, insert_once, reading, writing
 from ledger.tables import SERIAL, batch_history, batches, model_calls
 
 # Every paid call runs these. Built once, SQLAlchemy takes 0.05 ms for each; built each time, 0.5.
@@ -47,7 +47,7 @@ _SETTLE: Final = (
 
 
 def begin_call(
-    ledger: Ledger, identity: CallIdentity, rules: CallRules = DEFAULT_RULES, lease: str | None = None
+    ledger: Writable, identity: CallIdentity, rules: CallRules = DEFAULT_RULES, lease: str | None = None
 ) -> Reply | None:
     """Record that a call is about to leave, STARTED; or the answer that this very request has brought before.
 
@@ -95,7 +95,7 @@ def _which(identity: CallIdentity) -> dict[str, str]:
 
 
 def settle_call(
-    ledger: Ledger,
+    ledger: Writable,
     call_id: str,
     outcome: Reply | CallFailure,
     now: datetime,

@@ -13,7 +13,7 @@ from contracts.calls import Reply
 from contracts.versions import CURRENT, upgraded
 from ledger.calls import settle as settle_within
 from ledger.engine import Ledger
-from ledger.sql import insert_once, reading, writing
+from ledger.sql import Writable, insert_once, reading, writing
 from ledger.tables import items, judgements
 
 Verdict = Literal["passed", "failed", "unscored"]
@@ -109,7 +109,7 @@ class StoredItem(Draft):
 
 
 def store_draft(
-    ledger: Ledger, batch_id: str, draft: Draft, now: datetime, settle: Settlement | None = None
+    ledger: Writable, batch_id: str, draft: Draft, now: datetime, settle: Settlement | None = None
 ) -> None:
     """Store a draft and settle the call that brought it, together.
 
@@ -124,7 +124,7 @@ def store_draft(
 
 
 def store_verdict(
-    ledger: Ledger,
+    ledger: Writable,
     batch_id: str,
     item: str,
     verdict: Verdict,

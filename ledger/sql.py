@@ -37,13 +37,21 @@ def reading(ledger: Ledger) -> Iterator[Connection]:
         yield connection
 
 
+Writable = Ledger | Connection
+"""A ledger, or a write transaction of one: what takes either becomes a part of an open transaction."""
+
+
 @contextmanager
-def writing(ledger: Ledger, lock: str | None = None) -> Iterator[Connection]:
-    """One write transaction, committed at the end or rolled back by an exception.
+def writing(ledger: Writable, lock: str | None = None) -> Iterator[Connection]:
+    """One write transaction, committed at the end or rolled back by an exception; an open one is its opener's.
 
     On SQLite it holds the write lock from its first statement on. On PostgreSQL writers that name the same
     `lock` take turns, so in both a check followed by a write is exact across processes.
     """
+    if isinstance(ledger, Connection):
+        also_locked(ledger, *filter(None, [lock]))
+        yield ledger
+        return
     with _turn(ledger), ledger.connect() as connection:
         connection.execution_options(**{WRITE: True})
         with connection.begin():

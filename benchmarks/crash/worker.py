@@ -100,14 +100,14 @@ def arm(kill: Kill) -> None:
     """Wrap what the worker passes at the kill's point; `any moment` is the parent's affair."""
     from flows import lane
     from tasks import broadcast, publisher
-    from tasks.model import client, paid
+    from tasks.model import client
 
     counted = Countdown(kill.nth)
     match kill.point:
         case "after claim":
             _after(lane, "claim_next", counted)
         case "before call":
-            _after(paid, "begin_call", counted)
+            _before(client.ModelClient, "ask", counted)
         case "during call":
             _during(client.ModelClient, counted)
         case "after call, before commit":
@@ -147,7 +147,7 @@ def _after(module: Any, name: str, counted: Countdown) -> None:
     def function(*args: Any, **kwargs: Any) -> Any:
         result = wrapped(*args, **kwargs)
         # A claim that finds nothing is no passing.
-        if result is not None or name == "begin_call":
+        if result is not None:
             counted.passing()
         return result
 

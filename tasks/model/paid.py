@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeGuard
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
@@ -15,10 +16,12 @@ from contracts.calls import CallFailure, CallIdentity, Purpose, Reply, Usage
 from ledger.call_rules import DEFAULT_RULES, CallHeldError, CallRules
 from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
+from ledger.sql import Writable
 from ledger.work import begin_call, settle_call
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.slots import NoSlotsError
 from tasks.model.throttle import Passenger
+from tasks.together import Together
 
 P = ParamSpec("P")
 
@@ -102,6 +105,10 @@ class PaidCalls:
     new_id: Callable[[], str]
     rules: CallRules = DEFAULT_RULES
 
+    @cached_property
+    def _together(self) -> Together:
+        return Together(self.ledger)
+
     async def ask(self, who: Caller, question: Question) -> PaidReply:
         """The answer to `question`, from the ledger if it was paid for, else from the model.
 
@@ -149,7 +156,7 @@ class PaidCalls:
         ) as used:
             call_id = self.new_id()
             identity = self._identity(call_id, who, question, number)
-            earlier = await asyncio.to_thread(begin_call, self.ledger, identity, self.rules, who.lease)
+            earlier = await self._begun(identity, who.lease)
             if earlier is not None:
                 used(Usage())
                 return PaidReply(None, earlier)
@@ -161,15 +168,21 @@ class PaidCalls:
             used(reply.usage)
             return PaidReply(call_id, reply)
 
+    async def _begun(self, identity: CallIdentity, lease: str | None) -> Reply | None:
+        """A first request's record shares a transaction with others'; those of retries take turns at a lock."""
+        if identity.attempt == 1:
+            return await self._together(lambda within: begin_call(within, identity, self.rules, lease))
+        return await asyncio.to_thread(begin_call, self.ledger, identity, self.rules, lease)
+
     async def keep(
-        self, write: Callable[Concatenate[Ledger, P], None], *args: P.args, **kw: P.kwargs
+        self, write: Callable[Concatenate[Writable, P], None], *args: P.args, **kw: P.kwargs
     ) -> None:
         """Write down what was paid for. A ledger that fails is asked again, as a model is: what is lost is paid twice.
 
         Raises:
             LedgerFaultError: it failed each time. The call stays in doubt.
         """
-        await self._attempts(_is_fault)(asyncio.to_thread, write, self.ledger, *args, **kw)
+        await self._attempts(_is_fault)(self._together, lambda within: write(within, *args, **kw))
 
     async def settle(self, paid: PaidReply) -> None:
         """Settle an answer that has no other row to be written with it."""

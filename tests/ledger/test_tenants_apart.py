@@ -68,7 +68,15 @@ FOR_THE_OPERATOR = frozenset(
         *("read_budget", "note_budget", "note_budget_shown"),
         *("read_rejections", "hold_mirror", "leave_mirror", "merge_switches", "note_shown", "has_messages"),
         *("take_messages", "read_pauses", "low_events", "newest_event", "pending_events", "topic_counts"),
-        *("bring_up_to_date", "forget_signals", "take_signals", "reading", "writing", "collecting"),
+        *(
+            "bring_up_to_date",
+            "forget_signals",
+            "take_signals",
+            "reading",
+            "writing",
+            "write_together",
+            "collecting",
+        ),
         *(
             "measures",
             "newest_fact",
