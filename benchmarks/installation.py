@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 from benchmarks.work import IN_FLIGHT, TEXTS, calls_of
@@ -47,11 +48,11 @@ def check_all_done(settings: Any, batches: int) -> None:
 
 
 async def ours(settings: Any) -> None:
-    """The real thing, from batches that are ready to deliverables."""
+    """The real thing, from batches that are ready to deliverables, with all that a warm worker has at hand."""
+    from flows.cockpit import at_hand
     from flows.lane import process_ready_batches
-    from tasks.runtime import runtime
 
-    async with runtime(settings):
+    async with at_hand(settings, Event()):
         await process_ready_batches()
 
 
