@@ -73,7 +73,7 @@ def test_a_lane_whose_ledger_stays_locked_ends_by_name_and_kills_no_batch(make_w
     assert len(kept) == len(set(kept)) == sum(world.offline.counts.values()) - len(in_doubt)
 
 
-def test_a_paid_answer_is_offered_again_until_the_ledger_takes_it():
+def test_a_paid_answer_is_offered_again_until_the_ledger_takes_it(sqlite_ledger):
     """The ledger fails twice and is back at the third time: nothing is lost, and the waits are those of the retries."""
     waits = []
 
@@ -85,6 +85,6 @@ def test_a_paid_answer_is_offered_again_until_the_ledger_takes_it():
             raise LedgerFaultError(f"locked, {call_id}")
 
     retry = RetryPolicy((1.0, 5.0, 25.0), lambda: 0.5, sleep)
-    calls = PaidCalls(None, None, retry, None, None)
+    calls = PaidCalls(sqlite_ledger, None, retry, None, None)
     asyncio.run(calls.keep(write, "call-1"))
     assert waits == [1.0, 5.0]
