@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,14 +96,31 @@ def cpu_s(*beside: int) -> float:
 
     What has ended is counted with the process that waited for it.
     """
-    roots = [psutil.Process(), *map(psutil.Process, beside)]
-    family = {one.pid: one for root in roots for one in (root, *root.children(recursive=True))}
-    return sum(_cpu_s(one) for one in family.values())
+    return sum(cpu_by_part(*beside).values())
+
+
+def cpu_by_part(*beside: int) -> dict[str, float]:
+    """The same by what takes it: `here`, `model`, `prefect server`, and `beside` for the ids given and the rest."""
+    here = psutil.Process()
+    family = {one.pid: one for root in (here, *map(psutil.Process, beside)) for one in _with_children(root)}
+    parts = dict.fromkeys(("here", "model", "prefect server", "beside"), 0.0)
+    for one in family.values():
+        with suppress(psutil.NoSuchProcess):
+            parts["here" if one == here else _part(one)] += _cpu_s(one)
+    return parts
+
+
+def _with_children(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _part(process: psutil.Process) -> str:
+    command = " ".join(process.cmdline())
+    if "deployments.offline_model" in command:
+        return "model"
+    return "prefect server" if "prefect server" in command else "beside"
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
+    times = process.cpu_times()
     return times.user + times.system + times.children_user + times.children_system

@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.rivals.player import Player, Ready
-from benchmarks.work import IN_FLIGHT, calls_of, cpu_s, model_server
+from benchmarks.work import IN_FLIGHT, calls_of, cpu_by_part, cpu_s, model_server
 
 QUIET: Final = 0.2
 """Processes are at rest that take less than this many seconds of CPU a second."""
@@ -30,26 +30,32 @@ def played(name: str, latency_s: float, batches: int) -> dict[str, Any]:
         with ready(url, home) as player, asyncio.Runner() as runner:
             _play(runner, player, ["warm-up"])
             before = _asked(url)
-            seconds, cpu = _play(runner, player, [f"batch-{number}" for number in range(batches)])
+            seconds, parts = _play(runner, player, [f"batch-{number}" for number in range(batches)])
             asked = _asked(url)
             after = _cpu_until_quiet(player)
     calls = asked["messages"] - before["messages"]
     return {
         "seconds": round(seconds, 3),
-        "cpu_ms_per_call": round(cpu / calls_of(batches) * 1000, 2),
-        "cpu_ms_per_call_afterwards": round(after / calls_of(batches) * 1000, 2),
+        "cpu_ms_per_call": _a_call(sum(parts.values()), batches),
+        "cpu_ms_per_call_by_part": {name: _a_call(one, batches) for name, one in parts.items()},
+        "cpu_ms_per_call_afterwards": _a_call(after, batches),
         "calls": calls,
         "max_in_flight": asked["max_in_flight"],
         "wrong": _wrong(calls, calls_of(batches), asked["max_in_flight"]),
     }
 
 
-def _play(runner: asyncio.Runner, player: Player, names: list[str]) -> tuple[float, float]:
-    """Seconds and CPU seconds."""
+def _play(runner: asyncio.Runner, player: Player, names: list[str]) -> tuple[float, dict[str, float]]:
+    """Seconds, and CPU seconds by what takes them."""
     player.prepare(names)
-    before, started = cpu_s(*player.beside), time.monotonic()
+    before, started = cpu_by_part(*player.beside), time.monotonic()
     runner.run(player.play(names))
-    return time.monotonic() - started, cpu_s(*player.beside) - before
+    took, after = time.monotonic() - started, cpu_by_part(*player.beside)
+    return took, {name: after[name] - before[name] for name in after}
+
+
+def _a_call(cpu: float, batches: int) -> float:
+    return round(1000 * cpu / calls_of(batches), 2)
 
 
 def _cpu_until_quiet(player: Player) -> float:

@@ -1,11 +1,11 @@
 """Erasing a person in the ledger: nothing of them is left, and nothing of anybody else is touched."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, event, select
 
 from contracts.batches import BatchState
 from contracts.events import Priority, Rejection
@@ -16,6 +16,7 @@ from ledger.dead_letters import LetterFilter, list_letters, purge_letters
 from ledger.deliveries import commit_batch, list_deliverables
 from ledger.engine import close_ledger, open_ledger
 from ledger.erasure import Erasure, erase_person
+from ledger.errors import LedgerFaultError
 from ledger.intake import IntakeCounts, record_intake
 from ledger.outbox import take_messages
 from ledger.outcome_tables import promotions
@@ -24,6 +25,7 @@ from ledger.sql import reading
 from ledger.status import status
 from ledger.transitions import Settlement, settle_batch
 from ledger.work import begin_call, settle_call, store_draft, store_verdict
+from tests.faults.locks import locked
 
 ANN = "ann@acme.test"
 WORDS = "the-words-of-ann"
@@ -230,6 +232,26 @@ def test_sqlite_s_files_hold_nothing_of_them_either(sqlite_url, make):
         world.done([world.event(f"a-{n}", words=f"{WORDS} {n} " * 200) for n in range(20)], WORDS, ANN)
         erase_person(opened.ledger, "acme", [ANN], make.now)
         path = Path(sqlite_url.removeprefix("sqlite:///"))
+        for file in path.parent.glob(f"{path.name}*"):
+            assert WORDS.encode() not in file.read_bytes(), file
+
+
+def test_a_lock_between_the_erasure_and_the_file_is_told_and_the_same_again_ends_it(sqlite_url, make):
+    """Somebody locks the file as soon as the rows are gone: that is no success, and done again nothing is left."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with closing(_Open(sqlite_url + "?timeout=0.05")) as opened:
+        world = World(opened.ledger, make)
+        world.done([world.event(f"a-{n}", words=f"{WORDS} {n} " * 200) for n in range(20)], WORDS, ANN)
+        with ExitStack() as stranger:
+
+            def lock(*_):
+                stranger.enter_context(locked(sqlite_url))
+
+            event.listen(opened.ledger, "checkin", lock, once=True)
+            with pytest.raises(LedgerFaultError, match="locked"):
+                erase_person(opened.ledger, "acme", [ANN], make.now)
+        assert WORDS not in dump(opened.ledger)
+        erase_person(opened.ledger, "acme", [ANN], make.now)
         for file in path.parent.glob(f"{path.name}*"):
             assert WORDS.encode() not in file.read_bytes(), file
 
