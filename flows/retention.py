@@ -1,7 +1,7 @@
 """Retention: how long Prefect's server keeps finished runs, with their task runs, logs and artifacts.
 
-Events go by the server's own setting (`PREFECT_SERVER_EVENTS_RETENTION_PERIOD`): its API removes none. The ledger
-keeps everything.
+Events go by the server's own setting (`PREFECT_SERVER_EVENTS_RETENTION_PERIOD`, two days in
+`deployments.server_settings`): its API removes none. The ledger keeps everything.
 """
 
 from dataclasses import dataclass
