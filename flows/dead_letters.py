@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.watch import announced
 from ledger.dead_letters import LetterFilter, letter_ids, purge_letters
 from tasks.dead_letters import chosen, export_letters, replay_paced
 from tasks.runtime import Runtime, runtime
@@ -39,7 +40,7 @@ async def replay_dead_letters(
         per_minute: How many a minute at most.
         dry_run: Only count them. Untick to replay.
     """
-    async with runtime() as run:
+    async with announced() as run:
         only = _only(run, stage, error, tenant, older_than_hours, newer_than_hours)
         ids = await run.in_ledger(letter_ids, replace(only, replayed=False))
         if dry_run:

@@ -8,6 +8,7 @@ from typing import Final
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.watch import announced
 from ledger.batches import create_batches
 from ledger.due import is_release_due, release_due
 from ledger.pending import low_events, pending_events, topic_counts
@@ -15,7 +16,7 @@ from ledger.pools import newest_event
 from ledger.promotions import promote_events
 from tasks.batching import closing_now, next_close, plan_batches
 from tasks.promotion import promoted_events
-from tasks.runtime import Runtime, current_runtime, runtime
+from tasks.runtime import Runtime, current_runtime
 from tasks.trends import Burst, find_bursts
 
 LOOK_EVERY: Final = timedelta(seconds=5)
@@ -38,7 +39,7 @@ async def form_batches(flush: bool = False) -> Formed:
     Args:
         flush: Close every open pool now, however young and small.
     """
-    async with runtime() as run:
+    async with announced() as run:
         return await formed(run, flush=flush)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.forming import close_due
+from flows.watch import announced
 from tasks.redaction.start import redactor_of
-from tasks.runtime import runtime
 from tasks.sources.intake import ingest
 from tasks.sources.mapping import load_mapping
 
@@ -18,7 +19,7 @@ async def ingest_files(paths: list[str]) -> dict[str, int]:
     Args:
         paths: NDJSON, JSON, CSV or Parquet files, or folders of them, on the worker's machine.
     """
-    async with runtime() as run:
+    async with announced() as run:
         mapping = load_mapping(run.settings.mapping)
         sources = [Path(path) for path in paths]
         redactor = await asyncio.to_thread(redactor_of, run.settings)
@@ -26,4 +27,5 @@ async def ingest_files(paths: list[str]) -> dict[str, int]:
             ingest, run.ledger, sources, mapping, now=run.clock, redactor=redactor
         )
         get_run_logger().info("%s", result.counts)
+        await close_due(run)
         return result.counts._asdict()

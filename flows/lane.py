@@ -20,12 +20,13 @@ from flows.places import Place, at_work
 from flows.process_batch import BENEATH, run_batch
 from flows.task_runner import EventLoopTaskRunner, whole
 from flows.throttle import throttled
+from flows.watch import announced
 from ledger.claims import claim_next
 from ledger.due import count_ready
 from ledger.errors import UnreadableBatchError
 from tasks.outcome import Outcome, settle_failure
 from tasks.publisher import publish
-from tasks.runtime import Runtime, current_runtime, runtime
+from tasks.runtime import Runtime, current_runtime
 
 Running = dict[asyncio.Task[State[None]], BatchWork]
 """The batches in work, by the task of each."""
@@ -52,7 +53,7 @@ async def process_ready_batches(level: Priority | None = None, linger_s: float =
         level: Only batches of this level; without it those of every level.
         linger_s: How long to go on looking once nothing is ready, in seconds.
     """
-    async with runtime() as run, throttled(run), at_work(level, linger_s, run) as place:
+    async with announced() as run, throttled(run), at_work(level, linger_s, run) as place:
         outcomes: list[Outcome] = []
         ready, watch = await run.in_ledger(count_ready, level), Watch(looked_at=run.clock())
         running: Running = {}

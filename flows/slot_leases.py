@@ -4,11 +4,10 @@ Prefect's server counts the slots. Beside each lease the ledger has whose it is,
 died do not wait for the end of its leases.
 """
 
-import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import httpx
@@ -18,6 +17,7 @@ from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from ledger.slots import SlotLease, forget_slot_lease, forget_wish, note_slot_lease, slot_leases_of
 from tasks.processes import has_died, process_name
 from tasks.runtime import Runtime
+from tasks.uninterrupted import uninterrupted
 
 LEASE: Final = timedelta(seconds=300)
 RENEWED_WHEN_LEFT: Final = timedelta(seconds=260)
@@ -47,17 +47,6 @@ def given_back(leases: Sequence[SlotLease], surplus: int) -> list[SlotLease]:
     return chosen
 
 
-async def whole(step: Coroutine[Any, Any, None]) -> None:
-    """A step to its end, also where it is cancelled meanwhile: slots half taken or half given back are nobody's."""
-    task = asyncio.ensure_future(step)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        # An error is of no use to who is ending; asked for, it is not reported as one that nobody saw.
-        await asyncio.gather(task, return_exceptions=True)
-        raise
-
-
 class SlotLeases:
     """What this process holds of one limit. Errors of HTTP are raised; what is held by then stays held."""
 
@@ -79,7 +68,7 @@ class SlotLeases:
     async def give_back(self, surplus: int) -> None:
         """Give back so many at most, whole blocks."""
         for lease in given_back(tuple(self._held.values()), surplus):
-            await whole(self._end(lease))
+            await uninterrupted(self._end(lease))
 
     def too_large_for(self, surplus: int) -> SlotLease | None:
         """The lease that stands in the way of giving back so many, or None where the blocks make up the number."""
@@ -91,7 +80,7 @@ class SlotLeases:
 
     async def end(self, lease: SlotLease) -> None:
         """Give this one back whole."""
-        await whole(self._end(lease))
+        await uninterrupted(self._end(lease))
 
     async def take(self, missing: int, request_s: float) -> None:
         """Lease so many at most; what others have not given back yet is to be asked for again.
@@ -99,7 +88,7 @@ class SlotLeases:
         `request_s` is how long the requests take at most that leave under the lease.
         """
         for size in blocks(missing):
-            await whole(self._take_block(size, request_s))
+            await uninterrupted(self._take_block(size, request_s))
 
     async def renew(self, request_s: float) -> None:
         """Longer leases, well before they end; one that the server has forgotten is over at once."""
@@ -136,7 +125,7 @@ class SlotLeases:
                     await self._run.in_ledger(forget_wish, self._limit, lease.owner)
                 since = self._dead_since.setdefault(lease.owner, now)
                 if (now - since).total_seconds() >= lease.request_s:
-                    await whole(self._end(lease))
+                    await uninterrupted(self._end(lease))
 
     async def _take_block(self, size: int, request_s: float) -> None:
         try:

@@ -8,11 +8,12 @@ from contracts.events import Priority
 from flows.forming import formed, promote_bursts
 from flows.lane import process_ready_batches
 from flows.names import in_pool
+from flows.watch import announced
 from ledger.due import release_due
 from ledger.lanes import unattended_levels
 from ledger.watchdog import tell_what_is_stuck
 from tasks.publisher import publish
-from tasks.runtime import Runtime, runtime
+from tasks.runtime import Runtime
 
 
 @flow(name="sweep", flow_run_name="sweep", persist_result=False)
@@ -22,7 +23,7 @@ async def sweep(flush: bool = False) -> list[str]:
     Args:
         flush: Close every open pool now, however young and small.
     """
-    async with runtime() as run:
+    async with announced(looks=True) as run:
         await formed(run, flush=flush)
         await publish(run)
         await tell_what_gets_nowhere(run)
@@ -51,19 +52,19 @@ async def start_lane(level: Priority, pool: str) -> None:
 @flow(name="trend analysis", flow_run_name="trend analysis", persist_result=False)
 async def analyse_trends() -> int:
     """Raise LOW events to HIGH where their topic bursts against its own history; returns how many."""
-    async with runtime():
+    async with announced():
         return await promote_bursts()
 
 
 @flow(name="release what waits", flow_run_name="release what waits", persist_result=False)
 async def release_what_waits() -> int:
     """Make READY what waited for a throttle, a hold or a dead worker's lease; returns how many batches."""
-    async with runtime() as run:
+    async with announced() as run:
         return await run.in_ledger(release_due, run.clock())
 
 
 @flow(name="publish deliverables", flow_run_name="publish deliverables", persist_result=False)
 async def publish_deliverables() -> int:
     """Send what the outbox holds and whose time has come; returns how many messages left."""
-    async with runtime() as run:
+    async with announced() as run:
         return await publish(run)

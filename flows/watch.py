@@ -20,7 +20,7 @@ from flows.switches import VARIABLE, sync_switches
 from ledger.errors import LedgerFaultError
 from ledger.mirrors import hold_mirror, leave_mirror
 from ledger.signals import Signal, forget_signals, take_signals
-from tasks.runtime import Runtime
+from tasks.runtime import Runtime, runtime
 
 EVERY: Final = timedelta(seconds=1.5)
 """A switch thrown in the UI is in force within this time and a moment."""
@@ -52,6 +52,24 @@ async def watched(run: Runtime) -> AsyncIterator[None]:
             watching.result()
         await announce_all(run)
         await run.in_ledger(leave_mirror, VARIABLE, run.owner)
+
+
+@asynccontextmanager
+async def announced(*, looks: bool = False) -> AsyncIterator[Runtime]:
+    """The runtime of a flow; what it leaves to be told is told at its end, unless its process watches anyway.
+
+    Where each run is a process of its own, nobody else would. With `looks` it begins with one look at what operators
+    have in the UI.
+    """
+    async with runtime() as run:
+        if looks and not _watching.get():
+            async with get_client() as client:
+                await look(client, run)
+        try:
+            yield run
+        finally:
+            if not _watching.get():
+                await announce_all(run)
 
 
 async def _watch(run: Runtime) -> None:

@@ -44,12 +44,13 @@ _SQLITE: Final[Mapping[int, Fault]] = {
     sqlite3.SQLITE_CANTOPEN: Fault.GONE,
     sqlite3.SQLITE_IOERR: Fault.GONE,
 }
+_DEADLOCK: Final = "40P01"
 _POSTGRESQL: Final[Mapping[str, Fault]] = {
     "53100": Fault.FULL,
     "25006": Fault.READ_ONLY,
     "42501": Fault.READ_ONLY,
     "55P03": Fault.LOCKED,
-    "40P01": Fault.LOCKED,
+    _DEADLOCK: Fault.LOCKED,
 }
 """By SQLSTATE; https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
@@ -68,6 +69,11 @@ def in_operators_words(where: str) -> Callable[[ExceptionContext], None]:
             raise LedgerFaultError(fault.format(where=where, said=said)) from context.original_exception
 
     return listen
+
+
+def is_deadlock(fault: LedgerFaultError) -> bool:
+    """Two transactions have waited for each other, and PostgreSQL has ended this one: done again, it gets on."""
+    return getattr(fault.__cause__, "sqlstate", None) == _DEADLOCK
 
 
 def fault_of(error: BaseException) -> Fault | None:

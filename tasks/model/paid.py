@@ -22,6 +22,7 @@ from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.slots import NoSlotsError
 from tasks.model.throttle import Passenger
 from tasks.together import Together
+from tasks.uninterrupted import uninterrupted
 
 P = ParamSpec("P")
 
@@ -179,10 +180,13 @@ class PaidCalls:
     ) -> None:
         """Write down what was paid for. A ledger that fails is asked again, as a model is: what is lost is paid twice.
 
+        Who is cancelled meanwhile ends only after it is written.
+
         Raises:
             LedgerFaultError: it failed each time. The call stays in doubt.
         """
-        await self._attempts(_is_fault)(self._together, lambda within: write(within, *args, **kw))
+        attempts = self._attempts(_is_fault)
+        await uninterrupted(attempts(self._together, lambda within: write(within, *args, **kw)))
 
     async def settle(self, paid: PaidReply) -> None:
         """Settle an answer that has no other row to be written with it."""

@@ -28,7 +28,8 @@ def process_worker(cli, tmp_path):
     cli.json("deploy", "--yes")
     server = json.loads((cli.home / "services" / "prefect.json").read_text())
     environment = cli.everything | {"PREFECT_API_URL": server["url"]}
-    command = [PREFECT, "worker", "start", "--pool", "penstock", "--type", "process", "--work-queue", "high"]
+    command = [PREFECT, "worker", "start", "--pool", "penstock", "--type", "process"]
+    command += ["--work-queue", "high", "--work-queue", "medium"]
     with (tmp_path / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         yield environment
@@ -36,10 +37,14 @@ def process_worker(cli, tmp_path):
         worker.wait(60)
 
 
-def test_a_batch_is_worked_off_by_a_run_that_is_a_process(cli, process_worker, lines_of, wait_until):
-    """A lane started there takes the batch to its end."""
-    cli.json("ingest", "-", stdin=lines_of("acme", 1))
-    subprocess.run(
-        [PREFECT, "deployment", "run", "process ready batches/high"], env=process_worker, check=True
-    )
+def test_an_event_that_one_process_takes_in_starts_the_lane_that_is_another(
+    cli, process_worker, lines_of, wait_until, tmp_path
+):
+    """Intake tells of its batch before its process ends, the automation starts a lane, the lane ends the batch."""
+    assert cli.json("status")["batches"]["by_state"] == {}
+    file = tmp_path / "events.ndjson"
+    file.write_text(lines_of("acme", 1))
+    parameters = json.dumps({"paths": [str(file)]})
+    command = [PREFECT, "deployment", "run", "ingest files/ingest", "--params", parameters]
+    subprocess.run(command, env=process_worker, check=True)
     wait_until(lambda: cli.by_state() == {"DONE": 1}, "the batch is done")

@@ -1,7 +1,10 @@
 """Work of several in one transaction: as if each had its own, and one commit for all."""
 
+import threading
+from contextlib import ExitStack
 from functools import partial
 
+import psycopg
 import pytest
 from sqlalchemy import event
 
@@ -52,13 +55,83 @@ def test_a_step_that_fails_leaves_nothing_behind_and_the_others_stay(ledger, mak
     assert states(ledger) == {"call-0": "STARTED", "call-1": "STARTED"}
 
 
-def test_a_fault_of_the_ledger_is_raised_once_for_all(ledger, ledger_url, make):
-    """Locked by somebody else: its patience is over once and not once a step, and nothing is written."""
+@pytest.fixture
+def impatient(ledger, ledger_url):
+    """The same ledger, for somebody who waits for a lock for a twentieth of a second; `tried` counts connections."""
+    assert ledger
     patience = "?timeout=0.05" if ledger_url.startswith("sqlite") else "&options=-c%20lock_timeout%3D50ms"
-    impatient, tried = open_ledger(ledger_url + patience), []
-    event.listen(impatient, "checkout", lambda *_: tried.append(1))
-    with locked(ledger_url), pytest.raises(LedgerFaultError):
-        write_together(impatient, beginnings(make, 3))
-    impatient.dispose()
+    opened = open_ledger(ledger_url + patience)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def tried(impatient):
+    """How often a transaction was tried from now on: `len(tried)`."""
+    seen = []
+    event.listen(impatient, "checkout", lambda *_: seen.append(1))
+    return seen
+
+
+def test_a_fault_of_the_ledger_is_told_to_all(ledger, ledger_url, make, impatient, tried):
+    """Locked by somebody else: its patience is over once and not once a step, and nothing is written."""
+    with locked(ledger_url):
+        results = write_together(impatient, beginnings(make, 3))
+    assert {type(one) for one in results} == {LedgerFaultError}
     assert len(tried) == 1
     assert states(ledger) == {}
+
+
+def test_a_fault_after_a_steps_own_failure_is_waited_for_once(ledger, ledger_url, make, impatient, tried):
+    """One step fails, and when each is done alone the ledger is locked: the first to meet it speaks for the rest."""
+    with ExitStack() as stranger:
+
+        def wrong(within):
+            begin_call(within, make.call("b-1", 9))
+            if not stranger_has_come:
+                stranger_has_come.append(1)
+                event.listen(impatient, "checkin", lock, once=True)
+            raise ValueError("no")
+
+        def lock(*_):
+            stranger.enter_context(locked(ledger_url))
+
+        stranger_has_come = []
+        results = write_together(impatient, [wrong, *beginnings(make, 3)])
+    assert {type(one) for one in results} == {LedgerFaultError}
+    assert len(tried) == 2
+    assert states(ledger) == {}
+
+
+ROW = """
+INSERT INTO breakers (model, state, failures, openings, changed_at, reason) VALUES (%s, 'CLOSED', 0, 0, 0, '')
+ON CONFLICT (model) DO UPDATE SET failures = breakers.failures + 1
+"""
+
+
+def test_steps_that_another_process_waits_for_while_they_wait_for_it_are_done_one_by_one(copied_postgres):
+    """PostgreSQL ends one of the two, ours: then each step waits alone, and nothing of either side is lost."""
+    # Whose patience is over first is ended.
+    ledger = open_ledger(copied_postgres + "&options=-c%20deadlock_timeout%3D100ms")
+    with psycopg.connect(copied_postgres) as other:
+        other.execute(ROW, ["b"])
+        other.commit()
+        other.execute(ROW, ["b"])
+
+        def crossing():
+            other.execute(ROW, ["a"])
+            other.commit()
+
+        crosses = threading.Thread(target=crossing)
+
+        def first(within):
+            within.exec_driver_sql(ROW, ("a",))
+            if crosses.ident is None:
+                crosses.start()
+
+        results = write_together(ledger, [first, lambda within: within.exec_driver_sql(ROW, ("b",)) and None])
+        crosses.join()
+        failures = dict(other.execute("SELECT model, failures FROM breakers").fetchall())
+    ledger.dispose()
+    assert results == [None, None]
+    assert failures == {"a": 1, "b": 2}

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from ledger.sql import writing
+from tasks.model.paid import PaidCalls, RetryPolicy
 from tasks.together import Together
 
 NOTE = "INSERT INTO turns (tenant, turn, first_at) VALUES ('{}', 0, 0)"
@@ -102,6 +103,28 @@ def test_who_is_cancelled_before_his_turn_writes_nothing(together, sqlite_ledger
 
     asyncio.run(scenario())
     assert noted(sqlite_ledger) == {"first", "stays"}
+
+
+def test_what_was_paid_for_is_written_though_its_batch_is_cancelled(sqlite_ledger):
+    """A lane that ends early ends after it: the next holder of the batch finds the answer and does not pay again."""
+    calls = PaidCalls(sqlite_ledger, None, RetryPolicy((), lambda: 0.5), None, None)
+
+    async def scenario():
+        step, go = held("first")
+        first = asyncio.create_task(calls.keep(step))
+        await asyncio.sleep(0.05)
+        kept = asyncio.create_task(calls.keep(note("kept")))
+        await asyncio.sleep(0.05)
+        kept.cancel()
+        await asyncio.sleep(0.05)
+        assert not kept.done()
+        go.set()
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await kept
+
+    asyncio.run(scenario())
+    assert noted(sqlite_ledger) == {"first", "kept"}
 
 
 def test_an_error_is_raised_where_its_step_was_asked_for(together, sqlite_ledger):
