@@ -155,28 +155,29 @@ def _prefect(settings: Settings) -> list[Finding]:
         to_do = "start that server, or unset PREFECT_API_URL to use the embedded one"
         return [Finding("prefect", ok=False, seen=f"no answer from {service.url}", to_do=to_do)]
     use_prefect(settings, service)
-    return [Finding("prefect", ok=True, seen=f"UI at {ui_url(service)}"), _limits(settings, service)]
+    return [Finding("prefect", ok=True, seen=f"UI at {ui_url(service)}"), _limits(service)]
 
 
-def _limits(settings: Settings, service: Service) -> Finding:
-    """A run takes its slots as one block, and makes do with a lower limit; with none at all it waits for ever."""
+def _limits(service: Service) -> Finding:
+    """Processes share what the limit allows; at 0, switched off or deleted it stops all calls."""
     from tasks.model.caps import REQUESTS
 
     try:
         answer = httpx.get(f"{service.url}/v2/concurrency_limits/{REQUESTS}", timeout=5)
         if answer.status_code == httpx.codes.NOT_FOUND:
-            return Finding("limits", ok=True, seen="none yet; the first run makes them")
+            seen = "none: no model is called until `penstock deploy` or the next start makes it"
+            return Finding("limits", ok=True, seen=seen)
         limit = answer.raise_for_status().json()
     except httpx.HTTPError as error:
         return Finding("limits", ok=False, seen=str(error), to_do="check what answers at PREFECT_API_URL")
-    wanted = settings.model_requests_in_flight
-    takes = min(wanted, limit["limit"])
-    to_do = f"raise {REQUESTS} in the Prefect UI under Concurrency: at 0 no model is called"
+    is_open = limit["active"] and limit["limit"] > 0
+    off = "" if limit["active"] else ", switched off"
+    to_do = f"raise {REQUESTS} in the Prefect UI under Concurrency, or switch it on: until then no model is called"
     return Finding(
         "limits",
-        ok=takes > 0,
-        seen=f"{limit['limit']} model requests in flight, {limit['active_slots']} taken; a run takes {takes}",
-        to_do="" if takes else to_do,
+        ok=is_open,
+        seen=f"{limit['limit']} model requests in flight, {limit['active_slots']} taken{off}",
+        to_do="" if is_open else to_do,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.settings import PREFECT_API_URL
@@ -16,7 +17,7 @@ from deployments.deploy import deploy, planned
 from deployments.pools import PoolError
 from deployments.surface.found import TAG, pages
 from deployments.surface.shape import Difference, differences, shapes_of
-from deployments.surface.spec import QUEUES, read_specs, surface_of
+from deployments.surface.spec import QUEUES, prefect_yaml, read_specs, release, surface_of
 from flows.names import USUAL_POOL
 from tasks.settings import Settings
 
@@ -174,7 +175,7 @@ def test_installations_that_share_a_server_keep_apart(deployed, run_async, tmp_p
 
 
 def test_prefects_own_deploy_makes_the_same_deployments(deployed, run_async, tmp_path):
-    """`prefect deploy --all`, as a team's pipeline may call it: afterwards nothing differs but the version."""
+    """`prefect deploy --all`, as a team's pipeline may call it: afterwards nothing differs."""
     command = [Path(sys.executable).with_name("prefect"), "--no-prompt", "deploy", "--all"]
     given = {
         "PATH": str(Path(sys.executable).parent),
@@ -189,9 +190,13 @@ def test_prefects_own_deploy_makes_the_same_deployments(deployed, run_async, tmp
         async with planned(deployed) as plan:
             return plan.differences
 
-    changed = {value[0] for one in run_async(left()) for value in one.values}
-    assert changed <= {"version"}
-    run_async(deploy(deployed))
+    assert run_async(left()) == ()
+
+
+def test_the_file_has_the_release_of_the_package():
+    """Prefect's own deploy reads it there."""
+    entries = yaml.safe_load(prefect_yaml().read_text())["deployments"]
+    assert {entry["version"] for entry in entries} == {release()}
 
 
 def test_differences_are_what_is_missing_what_is_other_and_what_is_too_much():
