@@ -82,16 +82,18 @@ def set_limit(worked, prefect_url):
     del worked  # whose run made the limit
     address = f"{prefect_url}/v2/concurrency_limits/penstock-model-requests"
     before = httpx.get(address).raise_for_status().json()["limit"]
-    yield lambda slots: httpx.patch(address, json={"limit": slots}).raise_for_status()
-    httpx.patch(address, json={"limit": before}).raise_for_status()
+    yield lambda slots, **more: httpx.patch(address, json={"limit": slots} | more).raise_for_status()
+    httpx.patch(address, json={"limit": before, "active": True}).raise_for_status()
 
 
 def test_a_limit_under_which_no_run_could_begin_is_found(cli, set_limit):
-    """At 0 no model would ever be called; a low limit is an operator's choice, and slow."""
+    """At 0 or switched off no model would ever be called; a low limit is an operator's choice, and slow."""
     set_limit(1)
     assert cli.json("doctor", code=0)["ok"]
     set_limit(0)
     assert "penstock-model-requests" in wrong(cli.json("doctor", code=1))["limits"]
+    set_limit(8, active=False)
+    assert "switch it on" in wrong(cli.json("doctor", code=1))["limits"]
 
 
 def test_a_prefect_address_at_which_something_else_answers_is_wrong(bare, offline):
