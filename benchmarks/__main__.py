@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from benchmarks.machine import machine, pace_ms
 from benchmarks.measures import MEASURES
+from benchmarks.work import PARTS
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "results" / "latest.json"
@@ -64,7 +66,20 @@ def page(results: Mapping[str, Any]) -> str:
         for measure in MEASURES
         if measure.name in results
     )
-    return TEMPLATE.read_text().format(rows=rows, how=how, **results["machine"])
+    return TEMPLATE.read_text().format(rows=rows, how=how, parts=parts(results), **results["machine"])
+
+
+def parts(results: Mapping[str, Any]) -> str:
+    """Of each rival the medians of CPU milliseconds a call, by the process that takes them; calls of 200 ms."""
+    rivals = results.get("calls_200ms", {"rivals": {}})["rivals"]
+    taken = {
+        name: [run["cpu_ms_per_call_by_part"] for run in one["runs"] if "seconds" in run]
+        for name, one in rivals.items()
+    }
+    return "\n".join(
+        f"| {name} | {' | '.join(f'{median(run[part] for run in runs):.1f}' for part in PARTS)} |"
+        for name, runs in taken.items()
+    )
 
 
 def table(results: Mapping[str, Any]) -> Table:

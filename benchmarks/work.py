@@ -16,6 +16,8 @@ BATCHES: Final = 40
 STAGES: Final = (1, 1, 6, 3, 3)
 """Items of each stage of a batch; an item is two model calls, the second after the first."""
 IN_FLIGHT: Final = 32
+PARTS: Final = ("here", "model", "prefect server", "beside")
+"""What takes CPU: the process that does the work, the model's server, Prefect's, and databases."""
 
 # Two complaints in turn, so that a batch has the two recommendations that its six solutions are made for.
 TEXTS: Final = (
@@ -103,7 +105,7 @@ def cpu_by_part(*beside: int) -> dict[str, float]:
     """The same by what takes it: `here`, `model`, `prefect server`, and `beside` for the ids given and the rest."""
     here = psutil.Process()
     family = {one.pid: one for root in (here, *map(psutil.Process, beside)) for one in _with_children(root)}
-    parts = dict.fromkeys(("here", "model", "prefect server", "beside"), 0.0)
+    parts = dict.fromkeys(PARTS, 0.0)
     for one in family.values():
         with suppress(psutil.NoSuchProcess):
             parts["here" if one == here else _part(one)] += _cpu_s(one)
