@@ -84,10 +84,11 @@ def count_success(connection: Connection, model: str, call_id: str, now: datetim
     """The model answered: its failures are forgotten, and if this was the probe, calls go again."""
     row = connection.execute(_OF_MODEL, {"of": model}).first()
     if row is not None and row.failures > 0:
-        _forget_failures(connection, model, call_id, now)
+        _recover(connection, model, call_id, now)
 
 
-def _forget_failures(connection: Connection, model: str, call_id: str, now: datetime) -> None:
+def _recover(connection: Connection, model: str, call_id: str, now: datetime) -> None:
+    """Forget failures where the breaker is closed, and close it where this call was its probe."""
     connection.execute(
         update(breakers)
         .where(breakers.c.model == model, breakers.c.state == BreakerState.CLOSED)

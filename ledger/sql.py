@@ -48,15 +48,15 @@ def writing(ledger: Writable, lock: str | None = None) -> Iterator[Connection]:
     On SQLite it holds the write lock from its first statement on. On PostgreSQL writers that name the same
     `lock` take turns, so in both a check followed by a write is exact across processes.
     """
+    locks = () if lock is None else (lock,)
     if isinstance(ledger, Connection):
-        also_locked(ledger, *filter(None, [lock]))
+        also_locked(ledger, *locks)
         yield ledger
         return
     with _turn(ledger), ledger.connect() as connection:
         connection.execution_options(**{WRITE: True})
         with connection.begin():
-            if lock is not None and not is_sqlite(connection):
-                connection.execute(select(func.pg_advisory_xact_lock(lock_number(lock))))
+            also_locked(connection, *locks)
             yield connection
 
 
