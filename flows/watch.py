@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.events import emit_event
+from prefect.events import Event
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
@@ -27,6 +27,9 @@ EVERY: Final = timedelta(seconds=1.5)
 
 HOLD_FOR: Final = timedelta(seconds=3)
 """How long the mirror of a process that died is left alone; with `EVERY`, less than the five seconds of a switch."""
+
+EVENTS: Final = "/events"
+"""Where Prefect's server takes events: `POST /api/events`, a list of them."""
 
 LABELS: Final = ("tenant", "level", "scope", "pipeline", "lane")
 """What automations may go by."""
@@ -50,7 +53,7 @@ async def watched(run: Runtime) -> AsyncIterator[None]:
         await asyncio.wait([watching])
         if not watching.cancelled():
             watching.result()
-        await announce_all(run)
+        await _announce_at_the_end(run)
         await run.in_ledger(leave_mirror, VARIABLE, run.owner)
 
 
@@ -69,7 +72,7 @@ async def announced(*, looks: bool = False) -> AsyncIterator[Runtime]:
             yield run
         finally:
             if not _watching.get():
-                await announce_all(run)
+                await _announce_at_the_end(run)
 
 
 async def _watch(run: Runtime) -> None:
@@ -92,16 +95,30 @@ async def look(client: PrefectClient, run: Runtime) -> None:
 
 
 async def announce_all(run: Runtime) -> None:
-    """Send the signals that nobody has sent yet."""
+    """Send the signals that nobody has sent yet; one is forgotten only when the server has it.
+
+    Raises:
+        httpx.HTTPError: the server did not take them. They are sent again after a minute, by whoever looks then.
+    """
     while signals := await run.in_ledger(take_signals, run.clock()):
-        for one in signals:
-            announce(one, run.settings.pool)
+        events = [event_of(one, run.settings.pool).model_dump(mode="json") for one in signals]
+        # Not by `emit_event`: what that queues is lost with its process, or with a server that is away for long.
+        async with get_client() as client:
+            await client.request("POST", EVENTS, json=events)
         await run.in_ledger(forget_signals, signals)
 
 
-def announce(one: Signal, pool: str) -> None:
+async def _announce_at_the_end(run: Runtime) -> None:
+    """A server that is away then is no failure of the work: whoever looks next finds the signals."""
+    try:
+        await announce_all(run)
+    except httpx.HTTPError as error:
+        get_logger("penstock").warning("what there is to tell is told later: %s", error)
+
+
+def event_of(one: Signal, pool: str) -> Event:
     """The signal as a Prefect event, `penstock.<name>`; sent twice, it is the same event."""
-    emit_event(
+    return Event(
         event=f"penstock.{one.name}",
         resource={
             "prefect.resource.id": f"penstock.{one.name.split('.')[0]}.{one.about}",

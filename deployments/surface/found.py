@@ -29,9 +29,10 @@ async def read_found(client: PrefectClient, wanted: Surface) -> Found:
     found = Found()
     await _read_pool(client, wanted.pool, found)
     await _read_deployments(client, wanted.pool, found)
+    deployments = {id_: name for (kind, name), id_ in found.ids.items() if kind == "deployment"}
     for name in wanted.triggers:
         for automation in sorted(await client.read_automations_by_name(name), key=lambda one: one.id)[:1]:
-            found.shapes["trigger", name] = shape_of_automation(automation)
+            found.shapes["trigger", name] = shape_of_automation(automation, deployments)
             found.ids["trigger", name] = automation.id
     caps = {cap.name for cap in wanted.caps}
     async for limit in pages(client.read_global_concurrency_limits):

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from prefect.client.schemas.objects import DeploymentSchedule, WorkQueue
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger
 
 from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
 
 Shape = dict[str, Any]
+_TO_BE: Final = UUID(int=0)
+"""In the place of the id of a deployment that is to be."""
 Key = tuple[str, str]
 """A kind, such as `deployment`, and a name."""
 
@@ -48,14 +51,13 @@ def _changes(wanted: Mapping[Key, Shape], found: Mapping[Key, Shape]) -> Iterabl
 
 def shapes_of(surface: Surface) -> dict[Key, Shape]:
     """All that there is to be, in the order in which it is made. Of limits it is only that they exist."""
-    nobody = UUID(int=0)
     return {
         ("pool", surface.pool): {"type": surface.pool_type},
         **{("queue", name): {"priority": rank} for name, rank in QUEUES.items()},
         **{("deployment", spec.full_name): shape_of_spec(spec) for spec in surface.specs},
         **{
-            ("trigger", name): shape_of_automation(automation_of(trigger, nobody))
-            for name, (_, trigger) in surface.triggers.items()
+            ("trigger", name): shape_of_automation(automation_of(trigger, _TO_BE), {_TO_BE: spec.full_name})
+            for name, (spec, trigger) in surface.triggers.items()
         },
         **{("limit", cap.name): {} for cap in surface.caps},
     }
@@ -112,8 +114,11 @@ def shape_of_queue(queue: WorkQueue) -> Shape:
     return {"priority": queue.priority}
 
 
-def shape_of_automation(automation: Automation | AutomationCore) -> Shape:
-    """An automation as it is to be, or as the server has it."""
+def shape_of_automation(automation: Automation | AutomationCore, deployments: Mapping[UUID, str]) -> Shape:
+    """An automation as it is to be, or as the server has it; `deployments` are those that there are, by id.
+
+    One that was removed and made anew has another id: an automation that starts the old one starts nothing.
+    """
     trigger = automation.trigger
     assert isinstance(trigger, EventTrigger)  # noqa: S101 - ours are
     return {
@@ -124,4 +129,9 @@ def shape_of_automation(automation: Automation | AutomationCore) -> Shape:
         "threshold": trigger.threshold,
         "within_s": trigger.within.total_seconds(),
         "does": sorted(action.type for action in automation.actions),
+        "starts": sorted(
+            deployments.get(action.deployment_id, "a deployment that is gone")
+            for action in automation.actions
+            if isinstance(action, RunDeployment) and action.deployment_id is not None
+        ),
     }

@@ -161,13 +161,19 @@ class PaidCalls:
             if earlier is not None:
                 used(Usage())
                 return PaidReply(None, earlier)
-            try:
-                reply = await self.client.ask(request, call_id)
-            except ModelCallError as error:
-                await self._settle(call_id, error.failure)
-                raise
-            used(reply.usage)
-            return PaidReply(call_id, reply)
+            answer = await self._answer(request, call_id)
+            if isinstance(answer, Reply):
+                used(answer.usage)
+                return PaidReply(call_id, answer)
+        # The slot is free by now: the cap is the provider's, and what is written down takes none of it.
+        await self._settle(call_id, answer.failure)
+        raise answer
+
+    async def _answer(self, request: ModelRequest, call_id: str) -> Reply | ModelCallError:
+        try:
+            return await self.client.ask(request, call_id)
+        except ModelCallError as error:
+            return error
 
     async def _begun(self, identity: CallIdentity, lease: str | None) -> Reply | None:
         """A first request's record shares a transaction with others'; those of retries take turns at a lock."""
