@@ -37,5 +37,5 @@ async def planned(wanted: Surface) -> AsyncIterator[Plan]:
 async def deploy(wanted: Surface, *, only_missing: bool = False) -> tuple[Difference, ...]:
     """Make the server as it is to be, or only what is missing there; returns what was made."""
     async with planned(wanted) as plan:
-        chosen = tuple(one for one in plan.differences if one.what == "create" or not only_missing)
+        chosen = tuple(one for one in plan.differences if one.is_missing or not only_missing)
         return tuple([one async for one in replace(plan, differences=chosen).carry_out()])

@@ -29,6 +29,11 @@ class Difference:
     what: Literal["create", "change", "remove"]
     values: tuple[tuple[str, Any, Any], ...] = ()
 
+    @property
+    def is_missing(self) -> bool:
+        """Something is not there: the thing itself, or the deployment that a trigger starts."""
+        return self.what == "create" or any(name == "starts" for name, _, _ in self.values)
+
 
 def differences(wanted: Mapping[Key, Shape], found: Mapping[Key, Shape]) -> tuple[Difference, ...]:
     """What makes `found` into `wanted`, in an order in which it can be done; nothing where they are the same."""

@@ -119,6 +119,28 @@ def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deplo
     assert left == ()
 
 
+def test_a_trigger_starts_its_deployment_also_after_that_was_made_anew(deployed, run_async):
+    """Deleted in the UI it has another id then; `penstock up`, which makes only what is missing, sees to it."""
+
+    async def delete_and_deploy():
+        async with get_client() as client:
+            gone = await client.read_deployment_by_name(HIGH)
+            await client.delete_deployment(gone.id)
+            made = await deploy(deployed, only_missing=True)
+            high = await client.read_deployment_by_name(HIGH)
+            (trigger,) = await client.read_automations_by_name("Penstock: HIGH batches are ready")
+            async with planned(deployed) as plan:
+                return gone.id, high.id, trigger.actions[0].deployment_id, made, plan.differences
+
+    gone, high, started, made, left = run_async(delete_and_deploy())
+    assert gone != high == started
+    assert told(made) == {
+        ("deployment", HIGH, "create"),
+        ("trigger", "Penstock: HIGH batches are ready", "change"),
+    }
+    assert left == ()
+
+
 def test_installations_that_deploy_at_once_leave_one_of_each(deployed, run_async):
     """Workers of many machines start together: a trigger made twice would start every lane twice."""
 

@@ -6,9 +6,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook, DoNothing
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.automations import ALERTS, ensure_automations
 from deployments.installed import ensure_installed
@@ -97,6 +99,27 @@ def test_a_dead_letter_is_told_to_the_address_that_was_given(world, fill, receiv
     assert "UnknownPipelineError" in text
     assert "'depth': 1" in text
     assert "secret wish" not in text
+
+
+def test_what_a_server_that_is_away_was_not_told_it_is_told_later(world, fill, clock):
+    """Nothing is forgotten that it has not taken; sent again after a minute, the event is the one that it was."""
+    batch = fill.ready(world.ledger, ["The phone rings out."])
+
+    def waiting():
+        return world.rows("SELECT about FROM signals")
+
+    async def away():
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), pytest.raises(httpx.HTTPError):
+            await announce_all(current_runtime())
+
+    async def back():
+        await announce_all(current_runtime())
+
+    world.run(away)
+    assert waiting() == [(batch,)]
+    clock.advance(minutes=2)
+    world.run(back)
+    assert waiting() == []
 
 
 def test_processes_that_start_at_once_install_everything_once(prefect_slots, tmp_path):

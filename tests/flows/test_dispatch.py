@@ -17,9 +17,14 @@ TEXTS = ["The export has failed every morning since Monday."] * 10
 
 @pytest.fixture
 def told(monkeypatch):
-    """What was told, by name and what it says of the lane, instead of being sent."""
-    found = []
-    monkeypatch.setattr(watch, "announce", lambda one, _: found.append((one.name, one.payload.get("lane"))))
+    """What was told, by name and what it says of the lane."""
+    found, made = [], watch.event_of
+
+    def noted(one, pool):
+        found.append((one.name, one.payload.get("lane")))
+        return made(one, pool)
+
+    monkeypatch.setattr(watch, "event_of", noted)
     return found
 
 
