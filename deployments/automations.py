@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from httpx import codes
 from prefect.automations import AutomationCore
@@ -90,11 +91,16 @@ async def keep_one(client: PrefectClient, name: str) -> None:
     """Of processes that started at once and found none each has made one; all of them keep the same."""
     made = await client.read_automations_by_name(name)
     for extra in sorted(made, key=lambda automation: automation.id)[1:]:
-        try:
-            await client.delete_automation(extra.id)
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code != codes.NOT_FOUND:
-                raise
+        await remove(client, extra.id)
+
+
+async def remove(client: PrefectClient, automation: UUID) -> None:
+    """Delete it; that another process has just done so is as good."""
+    try:
+        await client.delete_automation(automation)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != codes.NOT_FOUND:
+            raise
 
 
 def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:

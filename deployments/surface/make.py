@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.schedules import construct_schedule
 from prefect.exceptions import ObjectAlreadyExists
 
-from deployments.automations import keep_one
+from deployments.automations import keep_one, remove
 from deployments.pools import PoolError, template_of
 from deployments.surface.found import Found
 from deployments.surface.shape import Difference
@@ -95,12 +95,13 @@ class Maker:
 
     async def _trigger(self, difference: Difference) -> None:
         spec, trigger = self._wanted.triggers[difference.name]
-        automation = automation_of(trigger, self._found.ids["deployment", spec.full_name])
-        if difference.what == "create":
-            await self._client.create_automation(automation)
-            await keep_one(self._client, difference.name)
-        else:
-            await self._client.update_automation(self._found.ids["trigger", difference.name], automation)
+        if difference.what == "change":
+            # An automation belongs to the deployment that it was made for; that cannot be changed.
+            await remove(self._client, self._found.ids["trigger", difference.name])
+        await self._client.create_automation(
+            automation_of(trigger, self._found.ids["deployment", spec.full_name])
+        )
+        await keep_one(self._client, difference.name)
 
     async def _limit(self, difference: Difference) -> None:
         cap = next(cap for cap in self._wanted.caps if cap.name == difference.name)
