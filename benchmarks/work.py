@@ -16,6 +16,8 @@ BATCHES: Final = 40
 STAGES: Final = (1, 1, 6, 3, 3)
 """Items of each stage of a batch; an item is two model calls, the second after the first."""
 IN_FLIGHT: Final = 32
+ASKS: Final = "benchmarks.api_times"
+"""Measures, and is no part of what is measured."""
 PARTS: Final = ("here", "model", "prefect server", "beside")
 """What takes CPU: the process that does the work, the model's server, Prefect's, and databases."""
 
@@ -108,7 +110,8 @@ def cpu_by_part(*beside: int) -> dict[str, float]:
     parts = dict.fromkeys(PARTS, 0.0)
     for one in family.values():
         with suppress(psutil.NoSuchProcess):
-            parts["here" if one == here else _part(one)] += _cpu_s(one)
+            if ASKS not in one.cmdline():
+                parts["here" if one == here else _part(one)] += _cpu_s(one)
     return parts
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from benchmarks.api_times import api_times, p95_ms
 from benchmarks.rivals.player import Player, Ready
 from benchmarks.work import IN_FLIGHT, calls_of, cpu_by_part, cpu_s, model_server
 
@@ -30,7 +31,8 @@ def played(name: str, latency_s: float, batches: int) -> dict[str, Any]:
         with ready(url, home) as player, asyncio.Runner() as runner:
             _play(runner, player, ["warm-up"])
             before = _asked(url)
-            seconds, parts = _play(runner, player, [f"batch-{number}" for number in range(batches)])
+            with api_times(player.api) as times:
+                seconds, parts = _play(runner, player, [f"batch-{number}" for number in range(batches)])
             asked = _asked(url)
             after = _cpu_until_quiet(player)
     calls = asked["messages"] - before["messages"]
@@ -41,6 +43,7 @@ def played(name: str, latency_s: float, batches: int) -> dict[str, Any]:
         "cpu_ms_per_call_afterwards": _a_call(after, batches),
         "calls": calls,
         "max_in_flight": asked["max_in_flight"],
+        **p95_ms(times),
         "wrong": _wrong(calls, calls_of(batches), asked["max_in_flight"]),
     }
 

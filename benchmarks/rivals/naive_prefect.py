@@ -36,7 +36,7 @@ def ready(url: str, folder: Path) -> Iterator[Player]:
         async def play(names: Names) -> None:
             await process_batches(list(names))
 
-        yield Player(play)
+        yield Player(play, api=os.environ["PREFECT_API_URL"])
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Penstock itself: claims, gate, ledger, Prefect tracking, artifacts and deliverables."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,5 +26,5 @@ def ready(url: str, _folder: Path, beside: tuple[int, ...] = (), **server: str) 
         async def play(_names: Names) -> None:
             await ours(settings)
 
-        yield Player(play, prepare, beside)
+        yield Player(play, prepare, beside, os.environ["PREFECT_API_URL"])
         check_all_done(settings, batches)

@@ -18,12 +18,14 @@ def _nothing(names: Names) -> None:
 class Player:
     """A rival that is up: `play` does all calls of some batches; `prepare`, before it, is not measured.
 
-    `beside` are ids of processes that work for it and were not started by this one.
+    `beside` are ids of processes that work for it and were not started by this one, `api` is the address of its
+    Prefect server where it has one.
     """
 
     play: Callable[[Names], Coroutine[Any, Any, None]]
     prepare: Callable[[Names], None] = _nothing
     beside: tuple[int, ...] = ()
+    api: str = ""
 
 
 Ready = Callable[[str, Path], AbstractContextManager[Player]]
