@@ -82,6 +82,12 @@ class Replicas:
         self.running[service].append(process)
         return process
 
+    def is_healthy(self, service: str) -> bool:
+        """What the service's own check says here."""
+        words = [self.here(word) for word in self.services[service]["healthcheck"]["test"][1:]]
+        command, environment = [str(BIN / words[0]), *words[1:]], self.environment(service)
+        return not subprocess.run(command, env=environment, check=False, stderr=subprocess.DEVNULL).returncode
+
     def done(self, service: str) -> None:
         """A service that does one thing, to its end."""
         code = self.start(service).wait(PATIENCE_S)
@@ -112,7 +118,8 @@ def replicas(home: Path, **changed: str) -> Iterator[Replicas]:
             **stack.enter_context(_postgres()),
             "redis:6379": stack.enter_context(_redis(home)),
             "server:4200": stack.enter_context(relay(servers)),
-            "model:9000": f"127.0.0.1:{free_port()}",
+            "model:9000": (model := f"127.0.0.1:{free_port()}"),
+            "localhost:9000": model,
         }
         made = Replicas(home, places, services, changed)
         stack.callback(_end, made)
@@ -120,7 +127,7 @@ def replicas(home: Path, **changed: str) -> Iterator[Replicas]:
         for port in servers:
             made.start("server", **{"0.0.0.0": "127.0.0.1", "4200": str(port)})  # noqa: S104 - it is taken out
         made.start("services")
-        made.start("model", **{"0.0.0.0": "127.0.0.1", "9000": places["model:9000"].rpartition(":")[2]})  # noqa: S104
+        made.start("model", **{"0.0.0.0": "127.0.0.1", "9000": model.rpartition(":")[2]})  # noqa: S104
         for port in servers:
             _until(
                 lambda port=port: _answers(f"http://127.0.0.1:{port}/api/health"), f"server {port} answers"

@@ -36,6 +36,18 @@ def test_every_service_waits_for_one_that_exists_and_whose_health_is_asked():
             assert volume.split(":")[0] in FILE["volumes"], name
 
 
+def test_every_service_that_stays_is_asked_for_its_health():
+    """What ends when it is done is waited for instead."""
+    ends = {
+        other
+        for service in SERVICES.values()
+        for other, how in service.get("depends_on", {}).items()
+        if how["condition"] == "service_completed_successfully"
+    }
+    assert ends == {"migrate", "deploy"}
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == ends
+
+
 def test_workers_settings_are_settings(monkeypatch, tmp_path):
     """Every PENSTOCK_ name in the file is one that exists, with a value that it takes."""
     for name, value in FILE["x-client"].items():
@@ -62,6 +74,7 @@ def test_it_works_and_outlives_one_of_its_servers_and_one_of_its_workers(tmp_pat
     """The same commands as processes: an API server and the worker at work killed, all batches done once."""
     with replicas(tmp_path, PENSTOCK_LEASE_S=LEASE_S) as made:
         made.command("ingest", "-", stdin="".join(lines_of(f"tenant-{n}", 10) for n in range(BATCHES)))
+        wait_until(lambda: made.is_healthy("services") and made.is_healthy("model"), "what serves is healthy")
         wait_until(lambda: at_work(made), "work has begun")
         first = at_work(made)[0]
         made.running["worker"][first].kill()
@@ -76,3 +89,6 @@ def test_it_works_and_outlives_one_of_its_servers_and_one_of_its_workers(tmp_pat
         assert status()["deliverables"]["total"] > 0
         assert 1 - first in at_work(made)
         assert not any("Traceback" in path.read_text() for path in tmp_path.glob("server-*.log"))
+        made.running["services"][0].kill()
+        wait_until(lambda: not made.is_healthy("services"), "it is seen that the services are gone")
+        assert made.is_healthy("model")
