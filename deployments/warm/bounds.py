@@ -18,10 +18,13 @@ class Bounds:
     memory_mb: int
 
     def reached(self, hosted: int, memory_mb: float) -> str | None:
-        """Why the process is old, in words; None while it is not."""
+        """Why the process is old, in words; None while it is not, and before it has served anything.
+
+        One that is too big from its beginning serves a run at a time; otherwise it would begin anew for ever.
+        """
         if hosted >= self.runs:
             return f"it has served {hosted} runs"
-        if memory_mb > self.memory_mb:
+        if hosted and memory_mb > self.memory_mb:
             return f"it uses {memory_mb:.0f} MB"
         return None
 

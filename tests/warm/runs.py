@@ -14,6 +14,8 @@ from tasks.runtime import current_runtime
 PROCESS = uuid4().hex[:8]
 """Another one each time that this module is imported anew."""
 
+_kept: list[bytes] = []
+
 
 def write(path: str, text: str) -> None:
     """Tell the test how far it is."""
@@ -23,6 +25,13 @@ def write(path: str, text: str) -> None:
 @flow
 async def tell() -> State[None]:
     """Where this runs."""
+    return Completed(message=f"{os.getpid()} {PROCESS} {id(current_runtime())}")
+
+
+@flow
+async def grow(megabytes: int) -> State[None]:
+    """Keep so much memory, as a leak would."""
+    _kept.append(b"x" * (megabytes * 1_000_000))
     return Completed(message=f"{os.getpid()} {PROCESS} {id(current_runtime())}")
 
 

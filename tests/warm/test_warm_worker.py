@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 
+from deployments.warm.bounds import Bounds
 from tests.warm import runs
 from tests.worlds import Api
 
@@ -219,6 +222,24 @@ def test_a_worker_that_has_served_its_runs_begins_anew_and_drops_none(pool):
     lives = [run.state.message.split()[:2] for run in told]
     assert len({process for process, _ in lives}) == 1
     assert len({life for _, life in lives}) >= 2
+
+
+def test_a_worker_that_has_grown_beyond_its_bound_begins_anew(pool):
+    """The run that made it grow has completed, and the next finds a process as small as at first."""
+    with pool.worker(PENSTOCK_WORKER_MEMORY_MB="700", PREFECT_WORKER_QUERY_SECONDS="1"):
+        big = pool.ended(pool.run(path_of(runs.grow), megabytes=800))
+        pool.wait_until(lambda: "starts anew: it uses" in pool.log, "the worker begins anew")
+        small = pool.ended(pool.run(path_of(runs.tell)))
+    (process, life), (next_process, next_life) = (run.state.message.split()[:2] for run in (big, small))
+    assert process == next_process
+    assert life != next_life
+
+
+@given(st.integers(0, 5), st.floats(0, 2_000))
+def test_a_process_is_old_by_its_runs_or_its_memory_and_never_before_its_first_run(hosted, memory):
+    """One that is too big from its beginning would begin anew for ever and serve nobody."""
+    reached = Bounds(runs=3, memory_mb=1_000).reached(hosted, memory)
+    assert (reached is not None) == (hosted >= 3 or (hosted > 0 and memory > 1_000))
 
 
 @pytest.mark.parametrize(
