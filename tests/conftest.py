@@ -1,5 +1,6 @@
 """What all tests share: ledgers, batches in them, a Prefect server, offline models, and no way to a real model."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from filelock import FileLock
 
 # Nothing in the tests may reach a provider or an operator's own installation. First of all: what is imported
 # below reads the environment.
@@ -42,11 +44,27 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def prefect_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded Prefect server's database as its first start leaves it: two thirds of that start are migrations."""
+    """The embedded Prefect server's database as its first start leaves it: two thirds of that start are migrations.
+
+    Made once for all processes of a test run, whose temporary folders have one parent.
+    """
+    from deployments.prefect_data import embedded_database  # noqa: PLC0415
+
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    home = shared / "prefect-template"
+    with FileLock(shared / "prefect-template.lock"):
+        if not home.exists():
+            made = tmp_path_factory.mktemp("prefect-template")
+            _migrate(made)
+            shutil.copytree(made, home)
+    return embedded_database(home)
+
+
+def _migrate(home: Path) -> None:
     from deployments.prefect_data import embedded_database  # noqa: PLC0415
     from deployments.server_settings import server_environment  # noqa: PLC0415
 
-    home = tmp_path_factory.mktemp("prefect-template")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     subprocess.run(
         [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"],
@@ -56,7 +74,6 @@ def prefect_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with closing(sqlite3.connect(embedded_database(home))) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return embedded_database(home)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +100,7 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory, with_prefect) -> Iter
         temporary_settings,
     )
 
+    from deployments.sent import all_sent  # noqa: PLC0415
     from deployments.server_settings import NOBODY  # noqa: PLC0415
     from deployments.services import prefect_server, stop_services  # noqa: PLC0415
     from tasks.settings import Settings  # noqa: PLC0415
@@ -101,6 +119,7 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory, with_prefect) -> Iter
         }
         with temporary_settings(here):
             yield home
+            asyncio.run(all_sent())
     finally:
         stop_services(settings)
 

@@ -1,17 +1,29 @@
 """Retention: what is too old or too much goes, with what hangs on it; what runs, and what is others', stays."""
 
+import asyncio
+
 import pytest
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterId
-from prefect.states import Running
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.states import Completed, Running
 
+from contracts.batches import BatchState
 from flows import retention
+from flows.lane import process_ready_batches
 from flows.retention import FLOWS, prune_runs
 from flows.upkeep import release_what_waits
 
 KEPT = 100
+TEXTS = ["The export has failed every morning since Monday."] * 3
 
 
 @pytest.fixture
@@ -73,11 +85,47 @@ def test_of_too_many_the_oldest_go(pruned, monkeypatch):
     monkeypatch.setattr(retention, "CHUNK", 2)
 
     async def story(client):
-        return [await ended(client, ours) for _ in range(KEPT + 5)]
+        return [await client.create_flow_run(ours, state=Completed()) for _ in range(KEPT + 5)]
 
     made, _, left = pruned(story, keep_days=3_000, keep_runs=KEPT)
     by_start = sorted(made, key=lambda run: run.expected_start_time)
     assert left == {run.id for run in by_start[-KEPT:]}
+
+
+def told_its_end(logs):
+    """True once the run's own last line is among them."""
+    return any(log.name == "prefect.flow_runs" and log.message.startswith("Finished in") for log in logs)
+
+
+@pytest.mark.usefixtures("prefect_slots")
+def test_what_is_old_goes_while_work_goes_on(world, fill, api):
+    """With its task runs and its logs; the batches that are worked on meanwhile end as ever."""
+    fill.ready(world.ledger, TEXTS, tenant="before")
+    ended = world.run(lambda: process_ready_batches(return_state=True))
+    old = ended.state_details.flow_run_id
+    said = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[old]))
+    # The last that it says; what came in after its end would be nobody's.
+    api.until(lambda client: client.read_logs(log_filter=said), told_its_end)
+    assert api.task_runs(old, 1)
+    world.clock.advance(days=4_000)
+    batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in range(3)]
+
+    async def left(client):
+        runs = FlowRunFilter(id=FlowRunFilterId(any_=[old]))
+        return [
+            *await client.read_flow_runs(flow_run_filter=runs),
+            *await client.read_task_runs(flow_run_filter=runs),
+            *await client.read_logs(log_filter=said),
+        ]
+
+    async def side_by_side():
+        _, pruned = await asyncio.gather(process_ready_batches(return_state=True), prune_runs(keep_days=1.0))
+        return pruned
+
+    assert world.run(side_by_side).runs >= 1
+    # The server removes logs a moment later, by itself.
+    assert api.until(left, lambda found: not found) == []
+    assert {world.batch(batch).state for batch in batches} == {BatchState.DONE}
 
 
 def test_every_flow_of_penstock_is_pruned():
