@@ -26,10 +26,10 @@ def installation(url: str, **server: str) -> Iterator[Any]:
     settings = load_settings()
     use_prefect(settings, prefect_server(settings, **server))
     importlib.import_module("flows.lane")
-    from deployments.limits import ensure_limits
+    from deployments.installed import ensure_installed
 
     try:
-        asyncio.run(ensure_limits(settings))
+        asyncio.run(ensure_installed(settings))
         yield settings
     finally:
         stop_services(settings)

@@ -96,14 +96,14 @@ def _moment_of(model: Counted, calls: int) -> float:
 
 async def worker() -> None:
     """Asks until it is killed, as many at once as the cap. The SDK alone would keep both cores busy: plain sockets."""
-    from deployments.limits import ensure_limits
+    from deployments.installed import ensure_installed
     from flows.throttle import throttled
     from tasks.model.throttle import Passenger
     from tasks.runtime import runtime
     from tasks.settings import load_settings
 
     settings = load_settings()
-    await ensure_limits(settings)
+    await ensure_installed(settings)
     at = urlsplit(os.environ["PENSTOCK_OFFLINE_URL"])
     async with runtime(settings) as run, throttled(run):
         throttle = run.calls.client.throttle

@@ -1,4 +1,4 @@
-"""Prefect automations: what operators are told of, where they say (`PENSTOCK_NOTIFY_URL`)."""
+"""Prefect automations: what operators are told of, where they say (`PENSTOCK_NOTIFY_URL`), and runs that vanished."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,16 +6,17 @@ from typing import Final
 from uuid import UUID
 
 from httpx import codes
-from prefect.automations import AutomationCore
-from prefect.blocks.webhook import Webhook
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.events.actions import CallWebhook, DoNothing
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import CallWebhook, ChangeFlowRunState, DoNothing
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import PrefectHTTPStatusError
 
-from tasks.settings import Settings
+from deployments.server_settings import VANISHED_AFTER
 
 BLOCK: Final = "penstock-notify"
+"""The webhook block with the address that alerts call."""
 PAYLOAD: Final = '{"text": {{ ("Penstock: " ~ automation.description ~ " " ~ event.payload) | tojson }}}'
 """What Slack, Mattermost and Teams take; other receivers find the same text."""
 
@@ -28,6 +29,15 @@ class Alert:
     events: frozenset[str]
     says: str
     quiet_for: timedelta = timedelta(0)
+
+    def automation(self, action: CallWebhook | DoNothing) -> AutomationCore:
+        """As Prefect has it. Without an address to notify it is there, and operators give it an action in the UI."""
+        trigger = EventTrigger(
+            expect=set(self.events), posture=Posture.Reactive, threshold=1, within=self.quiet_for
+        )
+        return AutomationCore(
+            name=self.name, description=self.says, tags=["penstock"], trigger=trigger, actions=[action]
+        )
 
 
 ALERTS: Final = (
@@ -55,42 +65,55 @@ ALERTS: Final = (
 )
 
 
-async def ensure_automations(settings: Settings) -> None:
-    """Create the alerts where there are none. An operator's change of trigger, name or state is kept.
-
-    With an address to notify, alerts that do nothing yet are given it; without one they are there to be given
-    an action in the UI.
-    """
-    async with get_client() as client:
-        action = await _action(settings)
-        for alert in ALERTS:
-            await _ensure(client, alert, action)
-
-
-async def _action(settings: Settings) -> CallWebhook | DoNothing:
-    if settings.notify_url is None:
-        return DoNothing()
-    block = Webhook(method="POST", url=settings.notify_url)
-    document = await block.save(BLOCK, overwrite=True)
-    return CallWebhook(block_document_id=document, payload=PAYLOAD)
-
-
-async def _ensure(client: PrefectClient, alert: Alert, action: CallWebhook | DoNothing) -> None:
-    known = await client.read_automations_by_name(alert.name)
-    if not known:
-        await client.create_automation(_automation(alert, action))
-        await keep_one(client, alert.name)
-    elif isinstance(action, CallWebhook) and all(isinstance(one, DoNothing) for one in known[0].actions):
-        changed = known[0].model_copy(update={"actions": [action]})
-        await client.update_automation(
-            known[0].id, AutomationCore(**changed.model_dump(exclude={"id", "owner_resource"}))
+VANISHED: Final = AutomationCore(
+    name="Penstock: runs whose host is gone",
+    description="Marks runs as crashed that have not been heard of for five minutes. The ledger's leases bring their "
+    "batches back before that.",
+    tags=["penstock"],
+    trigger=EventTrigger(
+        match_related=ResourceSpecification(
+            {"prefect.resource.id": "prefect.tag.penstock", "prefect.resource.role": "tag"}
+        ),
+        after={"prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.*"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=VANISHED_AFTER,
+    ),
+    actions=[
+        ChangeFlowRunState(
+            state=StateType.CRASHED,
+            message="Not heard of for five minutes: its host is gone, or out of reach. What was in work goes on "
+            "when its lease has run out.",
         )
+    ],
+)
+"""Prefect's own recipe (docs.prefect.io, "How to detect and respond to zombie flows"). Workers that come again mark
+what died on their own host; nobody else does it for a host that is gone."""
+
+
+def is_silent(automation: Automation) -> bool:
+    """True where it tells nobody."""
+    return all(isinstance(action, DoNothing) for action in automation.actions)
+
+
+async def give_action(client: PrefectClient, automation: Automation, action: CallWebhook | DoNothing) -> None:
+    """Let it do this instead of nothing; whatever operators changed in it otherwise is kept."""
+    changed = automation.model_copy(update={"actions": [action]})
+    await client.update_automation(
+        automation.id, AutomationCore(**changed.model_dump(exclude={"id", "owner_resource"}))
+    )
+
+
+async def automations_named(client: PrefectClient, name: str) -> list[Automation]:
+    """Those of this name; first the one that is kept where there are several."""
+    return sorted(await client.read_automations_by_name(name), key=lambda one: one.id)
 
 
 async def keep_one(client: PrefectClient, name: str) -> None:
     """Of processes that started at once and found none each has made one; all of them keep the same."""
-    made = await client.read_automations_by_name(name)
-    for extra in sorted(made, key=lambda automation: automation.id)[1:]:
+    for extra in (await automations_named(client, name))[1:]:
         await remove(client, extra.id)
 
 
@@ -101,12 +124,3 @@ async def remove(client: PrefectClient, automation: UUID) -> None:
     except PrefectHTTPStatusError as error:
         if error.response.status_code != codes.NOT_FOUND:
             raise
-
-
-def _automation(alert: Alert, action: CallWebhook | DoNothing) -> AutomationCore:
-    trigger = EventTrigger(
-        expect=set(alert.events), posture=Posture.Reactive, threshold=1, within=alert.quiet_for
-    )
-    return AutomationCore(
-        name=alert.name, description=alert.says, tags=["penstock"], trigger=trigger, actions=[action]
-    )

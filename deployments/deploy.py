@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from prefect.client.orchestration import get_client
 
+from deployments.surface.difference import Difference, differences
 from deployments.surface.found import read_found
 from deployments.surface.make import Maker
-from deployments.surface.shape import Difference, differences, shapes_of
+from deployments.surface.shape import shapes_of
 from deployments.surface.spec import Surface
 
 

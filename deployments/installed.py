@@ -1,11 +1,17 @@
 """What Penstock needs in a Prefect server before work begins."""
 
-from deployments.automations import ensure_automations
-from deployments.limits import ensure_limits
+from prefect.client.orchestration import get_client
+
+from deployments.surface.difference import Found, differences
+from deployments.surface.needs import NeedsMaker, read_needs, shapes_of_needs
 from tasks.settings import Settings
 
 
 async def ensure_installed(settings: Settings) -> None:
-    """Limits and alerts, made where there are none; what operators changed is kept."""
-    await ensure_limits(settings)
-    await ensure_automations(settings)
+    """Limits, alerts and the address they call, made where there are none; what operators changed is kept."""
+    async with get_client() as client:
+        found = Found()
+        await read_needs(client, settings, found)
+        maker = NeedsMaker(client, settings, found)
+        for difference in differences(shapes_of_needs(settings), found.shapes):
+            await maker.make(difference)

@@ -117,7 +117,7 @@ async def reserve(context: BatchContext, count: int) -> None:
         tenant=context.batch.tenant,
         batch_id=context.batch.id,
         count=count,
-        limit=await solutions_budget(run),
+        limit=await solutions_budget(run.ledger, run.settings),
         window=run.settings.solution_window,
         now=run.clock(),
     )

@@ -1,5 +1,7 @@
 """The kill switches in Prefect's UI: a Variable that shows what is paused, in which operators pause and resume."""
 
+import asyncio
+from datetime import datetime
 from typing import Final
 
 from prefect.client.orchestration import PrefectClient
@@ -7,26 +9,28 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.logging import get_logger
 
 from flows.pipelines import PAUSABLE
+from ledger.engine import Ledger
 from ledger.mirrors import merge_switches, note_shown
 from ledger.pauses import Switch
-from tasks.runtime import Runtime
 
 VARIABLE: Final = "penstock_paused"
 """A list such as `["solutions", "insights@acme", "all"]`; empty when nothing is paused."""
+TAGS: Final = ["penstock", 'stages that are paused, such as ["solutions"]']
+"""A Variable has no description; its tags stand beside it in the list."""
 
 
-async def sync_switches(client: PrefectClient, run: Runtime) -> None:
+async def sync_switches(client: PrefectClient, ledger: Ledger, now: datetime) -> None:
     """Take over what operators changed in the Variable, and show in it what is in force."""
     variable = await client.read_variable_by_name(VARIABLE)
     shown = None if variable is None else switches_in(variable.value)
-    in_force = await run.in_ledger(merge_switches, VARIABLE, shown, run.clock())
+    in_force = await asyncio.to_thread(merge_switches, ledger, VARIABLE, shown, now)
     if shown != in_force:
         value = sorted(map(str, in_force))
         if variable is None:
-            await client.create_variable(VariableCreate(name=VARIABLE, value=value, tags=["penstock"]))
+            await client.create_variable(VariableCreate(name=VARIABLE, value=value, tags=TAGS))
         else:
             await client.update_variable(VariableUpdate(name=VARIABLE, value=value))
-        await run.in_ledger(note_shown, VARIABLE, in_force)
+        await asyncio.to_thread(note_shown, ledger, VARIABLE, in_force)
 
 
 def switches_in(value: object) -> frozenset[Switch] | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,13 +14,19 @@ from prefect.events import Event
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
+from flows import budgets, switches
 from flows.budgets import sync_budgets
 from flows.names import POOL_LABEL
 from flows.switches import VARIABLE, sync_switches
+from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
 from ledger.mirrors import hold_mirror, leave_mirror
 from ledger.signals import Signal, forget_signals, take_signals
 from tasks.runtime import Runtime, runtime
+from tasks.settings import Settings
+
+VARIABLES: Final = {switches.VARIABLE: switches.TAGS, budgets.VARIABLE: budgets.TAGS}
+"""What operators have in the UI, with the tags that stand beside it."""
 
 EVERY: Final = timedelta(seconds=1.5)
 """A switch thrown in the UI is in force within this time and a moment."""
@@ -88,10 +94,17 @@ async def _watch(run: Runtime) -> None:
 
 async def look(client: PrefectClient, run: Runtime) -> None:
     """One look: switches and budgets if this process is the one that looks after them, and signals."""
-    if await run.in_ledger(hold_mirror, VARIABLE, run.owner, run.clock(), HOLD_FOR):
-        await sync_switches(client, run)
-        await sync_budgets(client, run)
+    await sync_variables(client, run.ledger, run.settings, run.owner, run.clock())
     await announce_all(run)
+
+
+async def sync_variables(
+    client: PrefectClient, ledger: Ledger, settings: Settings, owner: str, now: datetime
+) -> None:
+    """Switches and budgets as they are in the UI and in the ledger, unless another process looks after them now."""
+    if await asyncio.to_thread(hold_mirror, ledger, VARIABLE, owner, now, HOLD_FOR):
+        await sync_switches(client, ledger, now)
+        await sync_budgets(client, ledger, settings, now)
 
 
 async def announce_all(run: Runtime) -> None:

@@ -104,9 +104,9 @@ def run_async() -> Callable[[Coroutine[Any, Any, Any]], Any]:
 @pytest.fixture(scope="session")
 def prefect_slots(prefect_home) -> int:
     """How many model requests Prefect allows in flight; the limit is made as `penstock run` makes it."""
-    from deployments.limits import ensure_limits  # noqa: PLC0415
+    from deployments.installed import ensure_installed  # noqa: PLC0415
 
-    _run(ensure_limits(Settings(home=prefect_home, model_requests_in_flight=SLOTS)))
+    _run(ensure_installed(Settings(home=prefect_home, model_requests_in_flight=SLOTS)))
     return SLOTS
 
 

@@ -111,11 +111,11 @@ def _allow_slots(settings: Settings, url: str) -> None:
 
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from deployments.limits import ensure_limits
+    from deployments.installed import ensure_installed
 
     # By name: this process may have spoken with another server before.
     with temporary_settings({PREFECT_API_URL: url}):
-        asyncio.run(ensure_limits(settings.model_copy(update={"model_requests_in_flight": 10_000})))
+        asyncio.run(ensure_installed(settings.model_copy(update={"model_requests_in_flight": 10_000})))
 
 
 @contextmanager

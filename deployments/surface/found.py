@@ -1,27 +1,21 @@
 """What a Prefect server has of Penstock's things: by the pool's name, the tag, the names of triggers and limits."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.exceptions import ObjectNotFound
 
-from deployments.surface.shape import Key, Shape, shape_of_automation, shape_of_deployment, shape_of_queue
+from deployments.automations import automations_named
+from deployments.pages import pages
+from deployments.surface.difference import Found
+from deployments.surface.needs import read_needs
+from deployments.surface.shape import shape_of_automation, shape_of_deployment, shape_of_queue
 from deployments.surface.spec import QUEUES, Surface
+from flows.watch import VARIABLES
 
-PAGE: Final = 200
 TAG: Final = "penstock"
-
-
-@dataclass
-class Found:
-    """What there is, and under which ids."""
-
-    shapes: dict[Key, Shape] = field(default_factory=dict)
-    ids: dict[Key, UUID] = field(default_factory=dict)
 
 
 async def read_found(client: PrefectClient, wanted: Surface) -> Found:
@@ -31,13 +25,13 @@ async def read_found(client: PrefectClient, wanted: Surface) -> Found:
     await _read_deployments(client, wanted.pool, found)
     deployments = {id_: name for (kind, name), id_ in found.ids.items() if kind == "deployment"}
     for name in wanted.triggers:
-        for automation in sorted(await client.read_automations_by_name(name), key=lambda one: one.id)[:1]:
+        for automation in (await automations_named(client, name))[:1]:
             found.shapes["trigger", name] = shape_of_automation(automation, deployments)
             found.ids["trigger", name] = automation.id
-    caps = {cap.name for cap in wanted.caps}
-    async for limit in pages(client.read_global_concurrency_limits):
-        if limit.name in caps:
-            found.shapes["limit", limit.name] = {}
+    await read_needs(client, wanted.settings, found)
+    for name in VARIABLES:
+        if (variable := await client.read_variable_by_name(name)) is not None:
+            found.shapes["variable", name] = {"tags": sorted(variable.tags)}
     return found
 
 
@@ -64,12 +58,3 @@ async def _read_deployments(client: PrefectClient, pool: str, found: Found) -> N
         name = f"{flows[deployment.flow_id]}/{deployment.name}"
         found.shapes["deployment", name] = shape_of_deployment(deployment)
         found.ids["deployment", name] = deployment.id
-
-
-async def pages(read: Callable[..., Awaitable[list[Any]]], **what: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as `read` takes it
-    """Everything that a method of Prefect's client gives, page by page."""
-    offset = 0
-    while page := await read(limit=PAGE, offset=offset, **what):
-        for one in page:
-            yield one
-        offset += len(page)

@@ -1,12 +1,14 @@
 """Making a server's things as they are to be, one by one. What another process has just made is as good."""
 
+import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
-    GlobalConcurrencyLimitCreate,
+    VariableUpdate,
     WorkPoolCreate,
 )
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
@@ -15,9 +17,14 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from deployments.automations import keep_one, remove
 from deployments.pools import PoolError, template_of
-from deployments.surface.found import Found
-from deployments.surface.shape import Difference
+from deployments.surface.difference import Difference, Found
+from deployments.surface.needs import NeedsMaker
 from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
+from flows.switches import VARIABLE
+from flows.watch import VARIABLES, sync_variables
+from ledger.engine import close_ledger, open_ledger
+from ledger.mirrors import leave_mirror
+from tasks.processes import process_name
 
 
 class Maker:
@@ -25,6 +32,7 @@ class Maker:
 
     def __init__(self, client: PrefectClient, wanted: Surface, found: Found) -> None:
         self._client, self._wanted, self._found = client, wanted, found
+        self._needs = NeedsMaker(client, wanted.settings, found)
 
     async def make(self, difference: Difference) -> None:
         """Make this one; `ObjectAlreadyExists` of another process that makes the same is no error."""
@@ -33,13 +41,13 @@ class Maker:
             "queue": self._queue,
             "deployment": self._deployment,
             "trigger": self._trigger,
-            "limit": self._limit,
+            "variable": self._variable,
         }
         with suppress(ObjectAlreadyExists):
-            await makers[difference.kind](difference)
+            await makers.get(difference.kind, self._needs.make)(difference)
 
     async def _pool(self, difference: Difference) -> None:
-        kind = self._wanted.pool_type
+        kind = self._wanted.settings.pool_type
         if difference.what == "change":
             ((_, there, _),) = difference.values
             raise PoolError(
@@ -103,7 +111,17 @@ class Maker:
         )
         await keep_one(self._client, difference.name)
 
-    async def _limit(self, difference: Difference) -> None:
-        cap = next(cap for cap in self._wanted.caps if cap.name == difference.name)
-        wanted = GlobalConcurrencyLimitCreate(name=cap.name, limit=cap.slots, slot_decay_per_second=cap.decay)
-        await self._client.create_global_concurrency_limit(wanted)
+    async def _variable(self, difference: Difference) -> None:
+        """A Variable shows what is in force, so what it is made with comes from the ledger."""
+        if difference.what == "change":
+            tags = VariableUpdate(name=difference.name, tags=VARIABLES[difference.name])
+            await self._client.update_variable(tags)
+            return
+        settings = self._wanted.settings
+        ledger = await asyncio.to_thread(open_ledger, settings.ledger_url)
+        owner = f"deploy {process_name()}"
+        try:
+            await sync_variables(self._client, ledger, settings, owner, datetime.now(UTC))
+            await asyncio.to_thread(leave_mirror, ledger, VARIABLE, owner)
+        finally:
+            close_ledger(ledger)

@@ -1,8 +1,7 @@
-"""What is compared: things by kind and name, each with the values that matter, as it is to be and as it is."""
+"""The values that matter of each thing that a server shows, as it is to be and as it is."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.schemas.objects import DeploymentSchedule, WorkQueue
@@ -11,60 +10,31 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger
 
+from deployments.surface.difference import Key, Shape
+from deployments.surface.needs import shapes_of_needs
 from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
+from flows.watch import VARIABLES
 
-Shape = dict[str, Any]
 _TO_BE: Final = UUID(int=0)
 """In the place of the id of a deployment that is to be."""
-Key = tuple[str, str]
-"""A kind, such as `deployment`, and a name."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What is to be done to one thing, and for a change which of its values, from what to what."""
-
-    kind: str
-    name: str
-    what: Literal["create", "change", "remove"]
-    values: tuple[tuple[str, Any, Any], ...] = ()
-
-    @property
-    def is_missing(self) -> bool:
-        """Something is not there: the thing itself, or the deployment that a trigger starts."""
-        return self.what == "create" or any(name == "starts" for name, _, _ in self.values)
-
-
-def differences(wanted: Mapping[Key, Shape], found: Mapping[Key, Shape]) -> tuple[Difference, ...]:
-    """What makes `found` into `wanted`, in an order in which it can be done; nothing where they are the same."""
-    return (
-        *(Difference(*key, "create") for key in wanted if key not in found),
-        *_changes(wanted, found),
-        *(Difference(*key, "remove") for key in found if key not in wanted),
-    )
-
-
-def _changes(wanted: Mapping[Key, Shape], found: Mapping[Key, Shape]) -> Iterable[Difference]:
-    for key, shape in wanted.items():
-        there = found.get(key, shape)
-        values = tuple(
-            (name, there.get(name), value) for name, value in shape.items() if there.get(name) != value
-        )
-        if values:
-            yield Difference(*key, "change", values)
 
 
 def shapes_of(surface: Surface) -> dict[Key, Shape]:
-    """All that there is to be, in the order in which it is made. Of limits it is only that they exist."""
+    """All that there is to be, in the order in which it is made.
+
+    Of limits, and of what operators are told, it is only that they exist, and that somebody is told: all else in them
+    is the operators'.
+    """
     return {
-        ("pool", surface.pool): {"type": surface.pool_type},
+        ("pool", surface.pool): {"type": surface.settings.pool_type},
         **{("queue", name): {"priority": rank} for name, rank in QUEUES.items()},
         **{("deployment", spec.full_name): shape_of_spec(spec) for spec in surface.specs},
         **{
             ("trigger", name): shape_of_automation(automation_of(trigger, _TO_BE), {_TO_BE: spec.full_name})
             for name, (spec, trigger) in surface.triggers.items()
         },
-        **{("limit", cap.name): {} for cap in surface.caps},
+        **shapes_of_needs(surface.settings),
+        **{("variable", name): {"tags": sorted(tags)} for name, tags in VARIABLES.items()},
     }
 
 

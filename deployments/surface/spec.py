@@ -93,12 +93,20 @@ def _schedules(entry: dict[str, Any]) -> Iterator[tuple[float, bool]]:
 
 @dataclass(frozen=True)
 class Surface:
-    """What there is to be: deployments with their triggers, caps, and the type of the pool."""
+    """What there is to be: deployments with their triggers, and what follows from an installation's settings."""
 
     specs: tuple[DeploymentSpec, ...]
-    caps: tuple[Cap, ...]
-    pool: str
-    pool_type: str
+    settings: Settings
+
+    @property
+    def caps(self) -> tuple[Cap, ...]:
+        """What the limits hold down."""
+        return self.settings.caps
+
+    @property
+    def pool(self) -> str:
+        """The name of the work pool."""
+        return self.settings.pool
 
     @property
     def triggers(self) -> dict[str, tuple[DeploymentSpec, DeploymentEventTrigger]]:
@@ -119,4 +127,4 @@ def automation_of(trigger: DeploymentEventTrigger, deployment: UUID) -> Automati
 
 def surface_of(settings: Settings) -> Surface:
     """What a server is to show with these settings."""
-    return Surface(read_specs(settings.pool), settings.caps, settings.pool, settings.pool_type)
+    return Surface(read_specs(settings.pool), settings)

@@ -31,7 +31,6 @@ def run_deploy(*, dry_run: bool, yes: bool, as_json: bool) -> None:
 
 async def _deployed(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> list[dict[str, Any]]:
     from deployments.deploy import Plan, planned
-    from deployments.installed import ensure_installed
     from deployments.surface.spec import surface_of
 
     async def carried_out(plan: Plan) -> None:
@@ -45,11 +44,9 @@ async def _deployed(settings: Settings, *, dry_run: bool, yes: bool, as_json: bo
             found = [_told(one) for one in plan.differences]
             if found and not as_json:
                 _show(found)
-            if not dry_run:
-                if found:
-                    confirm("Change the server so?", yes=yes or as_json)
-                    await carried_out(plan)
-                await ensure_installed(settings)
+            if found and not dry_run:
+                confirm("Change the server so?", yes=yes or as_json)
+                await carried_out(plan)
             return found
 
     return await prepared(all_of_it())

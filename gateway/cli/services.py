@@ -78,12 +78,10 @@ class _Serving:
     async def _installed(self) -> None:
         """All that is missing is made; what differs is changed in a server of ours alone."""
         from deployments.deploy import deploy
-        from deployments.installed import ensure_installed
         from deployments.surface.spec import surface_of
 
         is_ours = self._settings.prefect_api_url is None
         await deploy(surface_of(self._settings), only_missing=not is_ours)
-        await ensure_installed(self._settings)
 
     async def _serve(self) -> None:
         from deployments.warm import WarmWorker

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,26 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.events.actions import CallWebhook
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
+from pydantic import SecretStr
 
+from deployments.automations import ALERTS, BLOCK
 from deployments.deploy import deploy, planned
+from deployments.pages import pages
 from deployments.pools import PoolError
-from deployments.surface.found import TAG, pages
-from deployments.surface.shape import Difference, differences, shapes_of
+from deployments.surface.difference import Difference, differences
+from deployments.surface.found import TAG
+from deployments.surface.shape import shapes_of
 from deployments.surface.spec import QUEUES, prefect_yaml, read_specs, release, surface_of
+from flows import switches
 from flows.names import USUAL_POOL
+from flows.watch import VARIABLES
+from ledger.engine import close_ledger, open_ledger
+from ledger.pauses import Switch, pause, read_pauses
 from tasks.settings import Settings
+from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("surface.json")
@@ -141,6 +153,95 @@ def test_a_trigger_starts_its_deployment_also_after_that_was_made_anew(deployed,
     assert left == ()
 
 
+@pytest.fixture
+def untold(deployed, run_async):
+    """The surface as deployed, with nothing of what operators are told or have in the UI, before and after."""
+
+    async def remove():
+        async with get_client() as client:
+            for alert in ALERTS:
+                for automation in await client.read_automations_by_name(alert.name):
+                    await client.delete_automation(automation.id)
+            for name in VARIABLES:
+                if await client.read_variable_by_name(name) is not None:
+                    await client.delete_variable_by_name(name)
+            with suppress(ObjectNotFound):
+                block = await client.read_block_document_by_name(BLOCK, "webhook")
+                await client.delete_block_document(block.id)
+
+    run_async(remove())
+    yield deployed
+    run_async(remove())
+
+
+def telling(surface, address):
+    """The surface of an installation that tells this address."""
+    return replace(surface, settings=surface.settings.model_copy(update={"notify_url": SecretStr(address)}))
+
+
+def test_what_operators_are_told_and_have_in_the_ui_is_shown_before_it_is_made(untold, run_async):
+    """Alerts, the address that they call, Variables; the address is a secret, of which the host is shown."""
+    first = telling(untold, "https://hooks.example/T0/secret-part")
+    other = telling(untold, "https://hooks.example/T0/another-part")
+
+    async def carried_out(wanted):
+        async with planned(wanted) as plan:
+            return [one async for one in plan.carry_out()]
+
+    async def story():
+        made, changed, left = await carried_out(first), await carried_out(other), await carried_out(other)
+        return made, changed, left
+
+    made, changed, left = run_async(story())
+    assert told(made) == {
+        ("block", BLOCK, "create"),
+        *(("alert", alert.name, "create") for alert in ALERTS),
+        *(("variable", name, "create") for name in VARIABLES),
+    }
+    ((name, was, becomes),) = changed[0].values
+    assert (name, was != becomes) == ("calls", True)
+    assert was.startswith("hooks.example (")
+    assert "part" not in was + becomes
+    assert (len(changed), left) == (1, [])
+
+
+def test_alerts_that_told_nobody_are_given_the_address_and_nothing_else_of_theirs_changes(untold, run_async):
+    """An operator has switched one off; `penstock up` with an address to notify leaves it off."""
+    silenced = ALERTS[0].name
+
+    async def story():
+        await deploy(untold)
+        async with get_client() as client:
+            (alert,) = await client.read_automations_by_name(silenced)
+            await client.pause_automation(alert.id)
+            made = await deploy(telling(untold, "https://hooks.example/T0/x"), only_missing=True)
+            (alert,) = await client.read_automations_by_name(silenced)
+            return made, alert
+
+    made, alert = run_async(story())
+    assert told(made) == {("block", BLOCK, "create"), *(("alert", one.name, "change") for one in ALERTS)}
+    assert made[1].values == (("tells", "nobody", "somebody"),)
+    assert not alert.enabled
+    assert isinstance(alert.actions[0], CallWebhook)
+
+
+def test_the_variable_of_the_kill_switches_is_made_with_what_is_paused(untold, run_async):
+    """Made empty, it would say that an operator has resumed everything."""
+    ledger = open_ledger(untold.settings.ledger_url)
+    pause(ledger, Switch.parse("solutions"), "too dear", NOW)
+
+    async def made():
+        await deploy(untold)
+        async with get_client() as client:
+            return await client.read_variable_by_name(switches.VARIABLE)
+
+    variable = run_async(made())
+    assert variable.value == ["solutions"]
+    assert sorted(variable.tags) == sorted(switches.TAGS)
+    assert [one.switch for one in read_pauses(ledger)] == [Switch.parse("solutions")]
+    close_ledger(ledger)
+
+
 def test_installations_that_deploy_at_once_leave_one_of_each(deployed, run_async):
     """Workers of many machines start together: a trigger made twice would start every lane twice."""
 
@@ -173,7 +274,7 @@ def test_an_operators_limit_is_no_difference(deployed, run_async):
 
 def test_a_pool_of_another_type_is_told_with_the_way_out(deployed, run_async):
     """A pool's type cannot be changed: nothing is, and it is said what to do."""
-    other = replace(deployed, pool_type="process")
+    other = replace(deployed, settings=deployed.settings.model_copy(update={"pool_type": "process"}))
     with pytest.raises(PoolError, match=r"is of the type 'warm'.*PENSTOCK_POOL_TYPE=warm"):
         run_async(deploy(other))
 

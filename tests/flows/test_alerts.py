@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook, DoNothing
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.automations import ALERTS, ensure_automations
+from deployments.automations import ALERTS
 from deployments.installed import ensure_installed
 from flows.lane import process_ready_batches
 from flows.watch import announce_all
@@ -73,11 +73,11 @@ def no_automations(prefect_slots):
 def test_alerts_are_made_once_and_get_their_address_when_there_is_one(tmp_path, receiver):
     """Without an address they are there and do nothing; with one they call it; made again, nothing changes."""
     silent, told = Settings(home=tmp_path), Settings(home=tmp_path, notify_url=receiver[0])
-    asyncio.run(ensure_automations(silent))
+    asyncio.run(ensure_installed(silent))
     first = asyncio.run(automations())
     assert {type(one.actions[0]) for one in first.values()} == {DoNothing}
     for _ in range(2):
-        asyncio.run(ensure_automations(told))
+        asyncio.run(ensure_installed(told))
         now = asyncio.run(automations())
         assert {type(one.actions[0]) for one in now.values()} == {CallWebhook}
         assert {one.id for one in now.values()} == {one.id for one in first.values()}
@@ -87,7 +87,7 @@ def test_alerts_are_made_once_and_get_their_address_when_there_is_one(tmp_path, 
 def test_a_dead_letter_is_told_to_the_address_that_was_given(world, fill, receiver):
     """The webhook gets one message with the alert's words, the letter and the depth, and no content."""
     address, arrived = receiver
-    asyncio.run(ensure_automations(Settings(home=world.settings.home, notify_url=address)))
+    asyncio.run(ensure_installed(Settings(home=world.settings.home, notify_url=address)))
 
     async def told():
         await announce_all(current_runtime())

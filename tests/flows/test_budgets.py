@@ -21,7 +21,8 @@ def variable(prefect_slots):
 async def in_force():
     """What a tenant may have, after a look."""
     await looked()
-    return await solutions_budget(current_runtime())
+    run = current_runtime()
+    return await solutions_budget(run.ledger, run.settings)
 
 
 def test_the_variable_shows_what_is_set_and_what_it_is_about(make_world, variable):

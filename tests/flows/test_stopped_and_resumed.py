@@ -158,12 +158,12 @@ def test_an_operators_limit_is_kept(world, prefect_slots):
     """What somebody set in the Prefect UI is not set back at the next start."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415
 
-    from deployments.limits import ensure_limits  # noqa: PLC0415
+    from deployments.installed import ensure_installed  # noqa: PLC0415
 
     async def set_and_ensure():
         async with get_client() as client:
             await client.upsert_global_concurrency_limit_by_name(REQUESTS, 3)
-            await ensure_limits(world.settings)
+            await ensure_installed(world.settings)
             kept = await client.read_global_concurrency_limit_by_name(REQUESTS)
             await client.upsert_global_concurrency_limit_by_name(REQUESTS, prefect_slots)
             return kept.limit
