@@ -123,7 +123,7 @@ def _part(process: psutil.Process) -> str:
     command = " ".join(process.cmdline())
     if "deployments.offline_model" in command:
         return "model"
-    return "prefect server" if "prefect server" in command else "beside"
+    return "prefect server" if "deployments.settled_server" in command else "beside"
 
 
 def _cpu_s(process: psutil.Process) -> float:

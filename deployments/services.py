@@ -42,8 +42,7 @@ def prefect_server(settings: Settings, **environment: str) -> Service:
         command=lambda port: [
             sys.executable,
             "-m",
-            "prefect",
-            "server",
+            "deployments.settled_server",
             "start",
             "--host",
             "127.0.0.1",
