@@ -53,10 +53,28 @@ def test_workers_settings_are_settings(monkeypatch, tmp_path):
     for name, value in FILE["x-client"].items():
         if not value.startswith("${"):
             monkeypatch.setenv(name, value)
+    known = {f"PENSTOCK_{name.upper()}" for name in Settings.model_fields}
+    assert {name for name in FILE["x-client"] if name.startswith("PENSTOCK_")} <= known
     settings = Settings(home=tmp_path)
     assert settings.logs == "json"
     assert settings.health_port == 8080
     assert settings.prefect_api_url == FILE["x-client"]["PREFECT_API_URL"]
+    assert settings.offline_url == FILE["x-client"]["PENSTOCK_OFFLINE_URL"]
+    assert settings.ledger_url.startswith("postgresql")
+
+
+def test_what_workers_write_outlives_them_and_is_the_same_for_all():
+    """Deliverables that the ledger calls delivered, and what `erase` removes, are not in one container's own files."""
+    mounts = dict(volume.split(":") for volume in SERVICES["worker"]["volumes"])
+    image = (COMPOSE.parent / "Dockerfile").read_text()
+    assert f"PENSTOCK_HOME={mounts['state']}" in image
+    assert "RUN mkdir state" in image
+
+
+def test_the_image_is_built_without_anybodys_state_secrets_or_history():
+    """What the installation's own folder holds, and what git and the environments hold, is no part of a context."""
+    left_out = set((COMPOSE.parents[1] / ".dockerignore").read_text().splitlines())
+    assert left_out >= {".git", ".venv", ".penstock"}
 
 
 def at_work(made) -> list[int]:
