@@ -90,10 +90,11 @@ async def _one_lane() -> None:
     from prefect.states import Completed
 
     from flows.lane import process_ready_batches
+    from flows.names import TAG
     from flows.process_batch import run_batch
 
     async with get_client() as client:
-        made = await client.create_flow_run(process_ready_batches, state=Completed())
+        made = await client.create_flow_run(process_ready_batches, tags=[TAG], state=Completed())
         for number in range(TASKS_A_RUN):
             await client.create_task_run(run_batch, made.id, dynamic_key=str(number), state=Completed())
 

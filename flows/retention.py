@@ -19,12 +19,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterEndTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field
 
+from flows.names import TAG
 from tasks.runtime import runtime
 
 CHUNK: Final = 20
@@ -45,7 +47,7 @@ FLOWS: Final = (
     "sweep",
     "trend analysis",
 )
-"""Penstock's own: a server may have others' runs."""
+"""Penstock's own, which are tagged besides: a server may have others' runs, and others may have a `sweep`."""
 
 Days = Annotated[float, Field(ge=0.05, le=3_650)]
 Count = Annotated[int, Field(ge=100, le=10_000_000)]
@@ -98,8 +100,9 @@ _OURS: Final = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
 
 
 def _finished(before: datetime | None = None) -> FlowRunFilter:
-    """Runs that have ended, before then."""
+    """Tagged runs that have ended, before then."""
     return FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[TAG]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
         end_time=None if before is None else FlowRunFilterEndTime(before_=before),
     )

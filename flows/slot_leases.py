@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 
 from ledger.slots import SlotLease, forget_slot_lease, forget_wish, note_slot_lease, slot_leases_of
-from tasks.processes import has_died, process_name
+from tasks.processes import has_died, process_identity
 from tasks.runtime import Runtime
 from tasks.uninterrupted import uninterrupted
 
@@ -143,7 +143,7 @@ class SlotLeases:
 
     async def _note(self, lease_id: str, slots: int, request_s: float) -> None:
         until = self._run.clock() + LEASE
-        lease = SlotLease(lease_id, self._limit, self._run.owner, process_name(), slots, request_s, until)
+        lease = SlotLease(lease_id, self._limit, self._run.owner, process_identity(), slots, request_s, until)
         self._held[lease_id] = lease
         await self._run.in_ledger(note_slot_lease, lease)
 

@@ -165,6 +165,8 @@ class PaidCalls:
             if isinstance(answer, Reply):
                 used(answer.usage)
                 return PaidReply(call_id, answer)
+            if answer.failure.usage != Usage():
+                used(answer.failure.usage)  # cut, or refused, it has cost its tokens all the same
         # The slot is free by now: the cap is the provider's, and what is written down takes none of it.
         await self._settle(call_id, answer.failure)
         raise answer

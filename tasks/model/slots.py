@@ -1,6 +1,7 @@
 """The requests in flight of this process: never more than are allowed at the moment, the urgent first."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ class Slots:
         self.short = short or asyncio.Event()
         """Set by whoever has to wait; whoever provides slots clears it."""
         self._lasted: deque[float] = deque([0.0], maxlen=_REMEMBERED)
+        self._began: dict[object, float] = {}
 
     @property
     def allowed(self) -> int:
@@ -54,8 +56,10 @@ class Slots:
 
     @property
     def longest(self) -> timedelta:
-        """The longest time that one of the last slots was taken."""
-        return timedelta(seconds=max(self._lasted))
+        """The longest time that one of the last slots was taken, or is by now."""
+        oldest = next(iter(self._began.values()), None)
+        lasting = 0.0 if oldest is None else time.monotonic() - oldest
+        return timedelta(seconds=max(lasting, *self._lasted))
 
     def allow(self, allowed: int) -> None:
         """From now on so many; those that wait begin as far as there is room."""
@@ -82,11 +86,12 @@ class Slots:
             NoSlotsError: slots are closed, or were while this one waited.
         """
         await self._turn(rank)
-        began = asyncio.get_running_loop().time()
+        request = object()
+        self._began[request] = time.monotonic()
         try:
             yield
         finally:
-            self._lasted.append(asyncio.get_running_loop().time() - began)
+            self._lasted.append(time.monotonic() - self._began.pop(request))
             self._give_back()
 
     async def _turn(self, rank: int) -> None:

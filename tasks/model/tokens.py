@@ -25,6 +25,11 @@ class TokenPurse:
         self.short = short
 
     @property
+    def left(self) -> int:
+        """What is bought and not spent; below nothing where more was used than expected."""
+        return self._left
+
+    @property
     def missing(self) -> int:
         """How many more would let all begin that wait, and pay what is owed."""
         return max(0, sum(need for _, _, need, turn in self._waiting if not turn.done()) - self._left)

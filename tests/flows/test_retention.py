@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from prefect import flow
+from prefect import flow, tags
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -19,6 +19,7 @@ from prefect.states import Completed, Running
 from contracts.batches import BatchState
 from flows import retention
 from flows.lane import process_ready_batches
+from flows.names import TAG
 from flows.retention import FLOWS, prune_runs
 from flows.upkeep import release_what_waits
 
@@ -57,20 +58,22 @@ async def theirs():
     """Somebody else's run."""
 
 
-async def ended(client, what):
-    """A run of the flow, at its end."""
-    state = await what(return_state=True)
+async def ended(client, what, tag=TAG):
+    """A run of the flow with this tag, at its end."""
+    with tags(tag):
+        state = await what(return_state=True)
     return await client.read_flow_run(state.state_details.flow_run_id)
 
 
 def test_what_ended_long_ago_goes_with_its_artifacts_and_the_rest_stays(pruned, world):
-    """A run that is still under way is nobody's to remove, nor is another's."""
+    """A run that is still under way is nobody's to remove, nor is another's, also where its flow has a name of ours."""
 
     async def story(client):
         old = [await ended(client, ours) for _ in range(3)]
         other = await ended(client, theirs)
-        under_way = await client.create_flow_run(ours, state=Running())
-        return [*old, other, under_way]
+        same_name = await ended(client, ours, tag="another team's")
+        under_way = await client.create_flow_run(ours, tags=[TAG], state=Running())
+        return [*old, other, same_name, under_way]
 
     # The server goes by its own clock: what ended there now, ended long ago for a runtime years ahead.
     world.clock.advance(days=4_000)
@@ -85,7 +88,7 @@ def test_of_too_many_the_oldest_go(pruned, monkeypatch):
     monkeypatch.setattr(retention, "CHUNK", 2)
 
     async def story(client):
-        return [await client.create_flow_run(ours, state=Completed()) for _ in range(KEPT + 5)]
+        return [await client.create_flow_run(ours, tags=[TAG], state=Completed()) for _ in range(KEPT + 5)]
 
     made, _, left = pruned(story, keep_days=3_000, keep_runs=KEPT)
     by_start = sorted(made, key=lambda run: run.expected_start_time)
@@ -101,8 +104,9 @@ def told_its_end(logs):
 def test_what_is_old_goes_while_work_goes_on(world, fill, api):
     """With its task runs and its logs; the batches that are worked on meanwhile end as ever."""
     fill.ready(world.ledger, TEXTS, tenant="before")
-    ended = world.run(lambda: process_ready_batches(return_state=True))
-    old = ended.state_details.flow_run_id
+    with tags(TAG):
+        done = world.run(lambda: process_ready_batches(return_state=True))
+    old = done.state_details.flow_run_id
     said = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[old]))
     # The last that it says; what came in after its end would be nobody's.
     api.until(lambda client: client.read_logs(log_filter=said), told_its_end)

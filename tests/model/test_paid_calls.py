@@ -22,9 +22,11 @@ from ledger.call_rules import CallHeldError
 from ledger.costs import costs
 from ledger.engine import Ledger
 from ledger.work import calls_in_doubt
+from tasks.model.caps import tokens_of_model
 from tasks.model.client import ModelCallError, ModelClient, ModelRequest
 from tasks.model.paid import Caller, PaidCalls, PaidReply, Question, RetryPolicy
 from tasks.model.prices import load_prices
+from tasks.model.tokens import TokenPurse
 from tests.worlds import until
 
 WHO = Caller("b-1", "acme", "u-7", "support", "insights", "insights", "insights")
@@ -244,6 +246,25 @@ def test_an_unusable_answer_is_settled_as_a_failure_with_its_cost(sqlite_ledger,
     ((_, state, kind, nanos),) = rows(sqlite_ledger)
     assert (state, kind, Decimal(nanos) / 10**9) == ("FAILED", "invalid", reply.cost_usd)
     assert reply.cost_usd > 0
+
+
+def test_a_refused_answer_counts_its_tokens_against_the_tokens_a_minute(sqlite_ledger, offline, clock):
+    """As many as the provider counted, and not as many as an answer was expected to have."""
+    offline.play([{"play": {"kind": "refusal"}}])
+    purse = TokenPurse(asyncio.Event())
+    purse.open(1_000_000)
+    purse.add(10_000)
+
+    async def refused():
+        async with Paying(sqlite_ledger, offline.url).calls(clock) as calls:
+            calls.client.throttle.purses[tokens_of_model("offline-extractive")] = purse
+            with pytest.raises(ModelCallError):
+                await calls.ask(WHO, question())
+
+    asyncio.run(refused())
+    counted = offline.stats
+    assert counted["output_tokens"] < 100
+    assert 10_000 - purse.left == counted["input_tokens"] + counted["output_tokens"]
 
 
 def test_an_earlier_answer_is_neither_settled_nor_rejected_again(sqlite_ledger, offline, clock):

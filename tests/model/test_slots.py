@@ -1,6 +1,7 @@
 """Slots whose number changes while they are in use: rules for every order of events."""
 
 import asyncio
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,3 +152,24 @@ def test_a_slot_that_is_given_to_a_request_in_the_moment_of_its_cancelling_goes_
         assert slots.in_flight == 0
 
     asyncio.run(play())
+
+
+def test_a_request_that_still_lasts_counts_among_the_longest(monkeypatch):
+    """Who knows only those that have ended gives a dead process's slots away while its requests are under way."""
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    seconds = []
+
+    async def scenario():
+        nonlocal now
+        slots = Slots(2)
+        async with slots.taken():
+            now += 40
+            async with slots.taken():
+                now += 2
+            seconds.append(slots.longest.total_seconds())
+        now += 100
+        seconds.append(slots.longest.total_seconds())
+
+    asyncio.run(scenario())
+    assert seconds == [42.0, 42.0]

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tasks.processes import has_died, process_name
+from tasks.processes import has_died, process_identity, process_name
 
 
 def test_a_process_that_was_killed_has_died_also_before_anybody_has_waited_for_it():
@@ -19,6 +19,13 @@ def test_a_process_that_was_killed_has_died_also_before_anybody_has_waited_for_i
         assert has_died(name)
         child.wait()
         assert has_died(name)
+
+
+def test_whoever_has_the_id_of_one_that_died_is_not_taken_for_it():
+    """A container that is started again gives its first process the same id, and so may any host after a while."""
+    name, _, begun = process_identity().partition("@")
+    assert not has_died(process_identity())
+    assert has_died(f"{name}@{float(begun) - 5}")
 
 
 def test_of_other_hosts_and_of_what_is_no_name_nobody_can_tell():
