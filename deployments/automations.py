@@ -14,9 +14,8 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import PrefectHTTPStatusError
 
 from deployments.server_settings import VANISHED_AFTER
+from flows.names import POOL_LABEL, TAG, USUAL_POOL, in_pool
 
-BLOCK: Final = "penstock-notify"
-"""The webhook block with the address that alerts call."""
 PAYLOAD: Final = '{"text": {{ ("Penstock: " ~ automation.description ~ " " ~ event.payload) | tojson }}}'
 """What Slack, Mattermost and Teams take; other receivers find the same text."""
 
@@ -30,13 +29,24 @@ class Alert:
     says: str
     quiet_for: timedelta = timedelta(0)
 
-    def automation(self, action: CallWebhook | DoNothing) -> AutomationCore:
-        """As Prefect has it. Without an address to notify it is there, and operators give it an action in the UI."""
+    def automation(self, action: CallWebhook | DoNothing, pool: str) -> AutomationCore:
+        """As Prefect has it, for one installation.
+
+        Without an address to notify it is there and does nothing: operators give it an action in the UI.
+        """
         trigger = EventTrigger(
-            expect=set(self.events), posture=Posture.Reactive, threshold=1, within=self.quiet_for
+            match=ResourceSpecification({POOL_LABEL: pool}),
+            expect=set(self.events),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=self.quiet_for,
         )
         return AutomationCore(
-            name=self.name, description=self.says, tags=["penstock"], trigger=trigger, actions=[action]
+            name=in_pool(self.name, pool),
+            description=self.says,
+            tags=[TAG],
+            trigger=trigger,
+            actions=[action],
         )
 
 
@@ -64,15 +74,22 @@ ALERTS: Final = (
     ),
 )
 
+BLOCK: Final = "penstock-notify"
+
+
+def block_of(pool: str) -> str:
+    """The name of the webhook block with the address that an installation's alerts call."""
+    return BLOCK if pool == USUAL_POOL else f"{BLOCK}-{pool}"
+
 
 VANISHED: Final = AutomationCore(
     name="Penstock: runs whose host is gone",
-    description="Marks runs as crashed that have not been heard of for five minutes. The ledger's leases bring their "
+    description="Marks runs as crashed that have not been heard of for nine minutes. The ledger's leases bring their "
     "batches back before that.",
-    tags=["penstock"],
+    tags=[TAG],
     trigger=EventTrigger(
         match_related=ResourceSpecification(
-            {"prefect.resource.id": "prefect.tag.penstock", "prefect.resource.role": "tag"}
+            {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
         ),
         after={"prefect.flow-run.heartbeat"},
         expect={"prefect.flow-run.*"},
@@ -84,7 +101,7 @@ VANISHED: Final = AutomationCore(
     actions=[
         ChangeFlowRunState(
             state=StateType.CRASHED,
-            message="Not heard of for five minutes: its host is gone, or out of reach. What was in work goes on "
+            message="Not heard of for nine minutes: its host is gone, or out of reach. What was in work goes on "
             "when its lease has run out.",
         )
     ],

@@ -8,7 +8,10 @@ from tasks.settings import Settings
 
 
 async def ensure_installed(settings: Settings) -> None:
-    """Limits, alerts and the address they call, made where there are none; what operators changed is kept."""
+    """Limits, alerts and the watch over runs, made where there are none; what operators changed of them is kept.
+
+    The address that alerts call is the settings'.
+    """
     async with get_client() as client:
         found = Found()
         await read_needs(client, settings, found)

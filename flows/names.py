@@ -2,6 +2,8 @@
 
 from typing import Final
 
+TAG: Final = "penstock"
+"""What every run, deployment and automation of ours is tagged with."""
 USUAL_POOL: Final = "penstock"
 POOL_LABEL: Final = "penstock.pool"
 """The label by which events, and the triggers that wait for them, belong to an installation."""

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.context import TagsContext
 from prefect.events import Event
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
@@ -70,15 +71,17 @@ async def announced(*, looks: bool = False) -> AsyncIterator[Runtime]:
     Where each run is a process of its own, nobody else would. With `looks` it begins with one look at what operators
     have in the UI.
     """
-    async with runtime() as run:
-        if looks and not _watching.get():
-            async with get_client() as client:
-                await look(client, run)
-        try:
-            yield run
-        finally:
-            if not _watching.get():
-                await _announce_at_the_end(run)
+    # Tags are the flow run's: every task run that had them too would be a look of the server at its limits.
+    with TagsContext(current_tags=set()):
+        async with runtime() as run:
+            if looks and not _watching.get():
+                async with get_client() as client:
+                    await look(client, run)
+            try:
+                yield run
+            finally:
+                if not _watching.get():
+                    await _announce_at_the_end(run)
 
 
 async def _watch(run: Runtime) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.schemas.automations import Automation
 
 Shape = dict[str, Any]
@@ -14,11 +15,12 @@ Key = tuple[str, str]
 
 @dataclass
 class Found:
-    """What there is, and under which ids; of automations that operators may change, all that there is of them."""
+    """What there is, and under which ids; of what operators may change, all that there is of it."""
 
     shapes: dict[Key, Shape] = field(default_factory=dict)
     ids: dict[Key, UUID] = field(default_factory=dict)
     automations: dict[str, Automation] = field(default_factory=dict)
+    deployments: dict[str, DeploymentResponse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from deployments.automations import keep_one, remove
 from deployments.pools import PoolError, template_of
 from deployments.surface.difference import Difference, Found
 from deployments.surface.needs import NeedsMaker
+from deployments.surface.shape import interval_of
 from deployments.surface.spec import QUEUES, DeploymentSpec, Surface, automation_of, release
 from flows.switches import VARIABLE
 from flows.watch import VARIABLES, sync_variables
@@ -72,12 +73,16 @@ class Maker:
     async def _deployment(self, difference: Difference) -> None:
         spec, key = self._wanted.spec(difference.name), ("deployment", difference.name)
         if spec is None:
-            await self._client.delete_deployment(self._found.ids.pop(key))
+            gone = self._found.ids.pop(key)
+            await self._client.delete_resource_owned_automations(f"prefect.deployment.{gone}")
+            await self._client.delete_deployment(gone)
         else:
             self._found.ids[key] = await self._deployed(spec)
 
     async def _deployed(self, spec: DeploymentSpec) -> UUID:
-        options = None
+        """What operators have set of it stays: job variables, and schedules that they have switched off."""
+        found, options = self._found.deployments.get(spec.full_name), None
+        off = {interval_of(one) for one in found.schedules if not one.active} if found else set()
         if spec.collisions is not None:
             options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy(spec.collisions))
         return await self._client.create_deployment(
@@ -85,7 +90,9 @@ class Maker:
             name=spec.name,
             version=release(),
             schedules=[
-                DeploymentScheduleCreate(schedule=construct_schedule(interval=every), active=active)
+                DeploymentScheduleCreate(
+                    schedule=construct_schedule(interval=every), active=active and every not in off
+                )
                 for every, active in spec.schedules
             ],
             concurrency_limit=spec.limit,
@@ -98,17 +105,21 @@ class Maker:
             entrypoint=spec.entrypoint,
             pull_steps=[],
             parameter_openapi_schema=spec.form,
+            job_variables=found.job_variables if found else None,
             enforce_parameter_schema=True,
         )
 
     async def _trigger(self, difference: Difference) -> None:
-        spec, trigger = self._wanted.triggers[difference.name]
-        if difference.what == "change":
+        found = self._found.automations.get(difference.name)
+        if found is not None:
             # An automation belongs to the deployment that it was made for; that cannot be changed.
-            await remove(self._client, self._found.ids["trigger", difference.name])
-        await self._client.create_automation(
-            automation_of(trigger, self._found.ids["deployment", spec.full_name])
-        )
+            await remove(self._client, found.id)
+        if difference.what == "remove":
+            return
+        spec, trigger = self._wanted.triggers[difference.name]
+        automation = automation_of(trigger, self._found.ids["deployment", spec.full_name])
+        automation.enabled = found.enabled if found else True
+        await self._client.create_automation(automation)
         await keep_one(self._client, difference.name)
 
     async def _variable(self, difference: Difference) -> None:

@@ -15,16 +15,18 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from deployments.automations import (
     ALERTS,
-    BLOCK,
     PAYLOAD,
     VANISHED,
+    Alert,
     automations_named,
+    block_of,
     give_action,
     is_silent,
     keep_one,
 )
 from deployments.pages import pages
 from deployments.surface.difference import Difference, Found, Key, Shape
+from flows.names import in_pool
 from tasks.settings import Settings
 
 
@@ -33,10 +35,19 @@ def shapes_of_needs(settings: Settings) -> dict[Key, Shape]:
     address = settings.notify_url
     return {
         **{("limit", cap.name): {} for cap in settings.caps},
-        **({("block", BLOCK): shape_of_address(address.get_secret_value())} if address else {}),
-        **{("alert", alert.name): {"tells": "somebody"} if address else {} for alert in ALERTS},
+        **(
+            {("block", block_of(settings.pool)): shape_of_address(address.get_secret_value())}
+            if address
+            else {}
+        ),
+        **{("alert", name): {"tells": "somebody"} if address else {} for name in alerts_of(settings.pool)},
         ("automation", VANISHED.name): {},
     }
+
+
+def alerts_of(pool: str) -> dict[str, Alert]:
+    """An installation's alerts by their names in Prefect."""
+    return {in_pool(alert.name, pool): alert for alert in ALERTS}
 
 
 def shape_of_address(address: str) -> Shape:
@@ -51,22 +62,22 @@ async def read_needs(client: PrefectClient, settings: Settings, found: Found) ->
         if limit.name in caps:
             found.shapes["limit", limit.name] = {}
     if settings.notify_url is not None:
-        await _read_block(client, found)
-    for alert in ALERTS:
-        for automation in (await automations_named(client, alert.name))[:1]:
-            found.shapes["alert", alert.name] = {"tells": "nobody" if is_silent(automation) else "somebody"}
-            found.automations[alert.name] = automation
+        await _read_block(client, block_of(settings.pool), found)
+    for name in alerts_of(settings.pool):
+        for automation in (await automations_named(client, name))[:1]:
+            found.shapes["alert", name] = {"tells": "nobody" if is_silent(automation) else "somebody"}
+            found.automations[name] = automation
     if await automations_named(client, VANISHED.name):
         found.shapes["automation", VANISHED.name] = {}
 
 
-async def _read_block(client: PrefectClient, found: Found) -> None:
+async def _read_block(client: PrefectClient, name: str, found: Found) -> None:
     try:
-        document = await client.read_block_document_by_name(BLOCK, "webhook", include_secrets=True)
+        document = await client.read_block_document_by_name(name, "webhook", include_secrets=True)
     except ObjectNotFound:
         return
-    found.shapes["block", BLOCK] = shape_of_address(document.data["url"])
-    found.ids["block", BLOCK] = document.id
+    found.shapes["block", name] = shape_of_address(document.data["url"])
+    found.ids["block", name] = document.id
 
 
 class NeedsMaker:
@@ -96,11 +107,11 @@ class NeedsMaker:
         self._found.ids["block", difference.name] = await block.save(difference.name, overwrite=True)
 
     async def _alert(self, difference: Difference) -> None:
-        block = self._found.ids.get(("block", BLOCK))
+        pool = self._settings.pool
+        block = self._found.ids.get(("block", block_of(pool)))
         action = DoNothing() if block is None else CallWebhook(block_document_id=block, payload=PAYLOAD)
         if difference.what == "create":
-            (alert,) = (one for one in ALERTS if one.name == difference.name)
-            await self._client.create_automation(alert.automation(action))
+            await self._client.create_automation(alerts_of(pool)[difference.name].automation(action, pool))
             await keep_one(self._client, difference.name)
         else:
             await give_action(self._client, self._found.automations[difference.name], action)

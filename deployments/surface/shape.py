@@ -23,7 +23,7 @@ def shapes_of(surface: Surface) -> dict[Key, Shape]:
     """All that there is to be, in the order in which it is made.
 
     Of limits, and of what operators are told, it is only that they exist, and that somebody is told: all else in them
-    is the operators'.
+    is the operators', and so is whether a schedule or a trigger is switched off.
     """
     return {
         ("pool", surface.pool): {"type": surface.settings.pool_type},
@@ -50,7 +50,7 @@ def shape_of_spec(spec: DeploymentSpec) -> Shape:
         "queue": spec.queue,
         "limit": spec.limit,
         "collisions": spec.collisions,
-        "schedules": sorted([every, active] for every, active in spec.schedules),
+        "schedules": sorted(every for every, _ in spec.schedules),
         "form": _form(spec.form),
     }
 
@@ -68,7 +68,7 @@ def shape_of_deployment(found: DeploymentResponse) -> Shape:
         "queue": found.work_queue_name,
         "limit": limit.limit if limit else None,
         "collisions": options.collision_strategy.value if limit and options else None,
-        "schedules": sorted(map(_schedule, found.schedules)),
+        "schedules": sorted(map(interval_of, found.schedules), key=str),
         "form": _form(found.parameter_openapi_schema or {}),
     }
 
@@ -78,10 +78,10 @@ def _form(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in schema.items() if name != "definitions" or value}
 
 
-def _schedule(found: DeploymentSchedule) -> list[Any]:
+def interval_of(found: DeploymentSchedule) -> float | str:
+    """Seconds; of a schedule that is no interval, and none of ours, what it is. Whether it runs is an operator's."""
     schedule = found.schedule
-    every = schedule.interval.total_seconds() if isinstance(schedule, IntervalSchedule) else str(schedule)
-    return [every, found.active]
+    return schedule.interval.total_seconds() if isinstance(schedule, IntervalSchedule) else str(schedule)
 
 
 def shape_of_queue(queue: WorkQueue) -> Shape:
@@ -98,7 +98,6 @@ def shape_of_automation(automation: Automation | AutomationCore, deployments: Ma
     assert isinstance(trigger, EventTrigger)  # noqa: S101 - ours are
     return {
         "description": automation.description,
-        "enabled": automation.enabled,
         "expects": sorted(trigger.expect),
         "match": trigger.model_dump(mode="json")["match"],
         "threshold": trigger.threshold,

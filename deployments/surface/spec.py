@@ -13,7 +13,7 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
-from flows.names import POOL_LABEL, USUAL_POOL, in_pool
+from flows.names import POOL_LABEL, TAG, USUAL_POOL, in_pool
 from tasks.model.caps import Cap
 from tasks.settings import Settings
 
@@ -122,7 +122,7 @@ def automation_of(trigger: DeploymentEventTrigger, deployment: UUID) -> Automati
     """The automation that starts the deployment by the trigger."""
     copy = trigger.model_copy()
     copy.set_deployment_id(deployment)
-    return copy.as_automation()
+    return copy.as_automation().model_copy(update={"tags": [TAG]})
 
 
 def surface_of(settings: Settings) -> Surface:

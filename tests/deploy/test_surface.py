@@ -13,6 +13,7 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.events.actions import CallWebhook
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from pydantic import SecretStr
@@ -22,11 +23,10 @@ from deployments.deploy import deploy, planned
 from deployments.pages import pages
 from deployments.pools import PoolError
 from deployments.surface.difference import Difference, differences
-from deployments.surface.found import TAG
 from deployments.surface.shape import shapes_of
 from deployments.surface.spec import QUEUES, prefect_yaml, read_specs, release, surface_of
 from flows import switches
-from flows.names import USUAL_POOL
+from flows.names import POOL_LABEL, TAG, USUAL_POOL
 from flows.watch import VARIABLES
 from ledger.engine import close_ledger, open_ledger
 from ledger.pauses import Switch, pause, read_pauses
@@ -129,6 +129,63 @@ def test_what_somebody_changed_in_the_ui_is_shown_first_and_set_right_then(deplo
     assert (name, was, becomes) == ("description", "Mine.", deployed.spec(HIGH).description)
     assert tuple(made) == shown
     assert left == ()
+
+
+def test_what_operators_have_set_of_a_deployment_stays(deployed, run_async):
+    """Job variables, and schedules and triggers that are switched off, also where something else is set right."""
+    trigger = "Penstock: HIGH batches are ready"
+
+    async def change_and_deploy():
+        async with get_client() as client:
+            sweep = await client.read_deployment_by_name("sweep/sweep")
+            image = DeploymentUpdate(
+                description="Mine.", job_variables={"image": "registry.example/penstock:7"}
+            )
+            await client.update_deployment(sweep.id, image)
+            (schedule,) = sweep.schedules
+            await client.update_deployment_schedule(sweep.id, schedule.id, active=False)
+            high = await client.read_deployment_by_name(HIGH)
+            (automation,) = await client.read_automations_by_name(trigger)
+            await client.pause_automation(automation.id)
+            await client.delete_deployment(high.id)
+            made = await deploy(deployed)
+            left = await deploy(deployed)
+            (automation,) = await client.read_automations_by_name(trigger)
+            return made, left, await client.read_deployment_by_name("sweep/sweep"), automation
+
+    made, left, sweep, automation = run_async(change_and_deploy())
+    assert told(made) == {
+        ("deployment", "sweep/sweep", "change"),
+        ("deployment", HIGH, "create"),
+        ("trigger", trigger, "change"),
+    }
+    assert left == ()
+    assert sweep.job_variables == {"image": "registry.example/penstock:7"}
+    assert [schedule.active for schedule in sweep.schedules] == [False]
+    assert not automation.enabled
+
+
+def test_a_trigger_that_nobody_wants_any_more_is_removed_and_an_operators_own_is_not(deployed, run_async):
+    """It would go on starting its deployment beside the one that took its place."""
+    name = "Penstock: HIGH batches are ready"
+    without = replace(deployed, specs=tuple(replace(spec, triggers=()) for spec in deployed.specs))
+
+    async def story():
+        async with get_client() as client:
+            (ours,) = await client.read_automations_by_name(name)
+            own = AutomationCore(name="my own", trigger=ours.trigger, actions=ours.actions)
+            kept = await client.create_automation(own)
+            made = await deploy(without)
+            left = (
+                await client.read_automations_by_name(name),
+                await client.read_automations_by_name("my own"),
+            )
+            await client.delete_automation(kept)
+            return made, left
+
+    made, (ours, own) = run_async(story())
+    assert told(made) == {("trigger", one, "remove") for one in deployed.triggers}
+    assert (ours, len(own)) == ([], 1)
 
 
 def test_a_trigger_starts_its_deployment_also_after_that_was_made_anew(deployed, run_async):
@@ -279,9 +336,16 @@ def test_a_pool_of_another_type_is_told_with_the_way_out(deployed, run_async):
         run_async(deploy(other))
 
 
+async def automation_named(name):
+    """The only one of that name."""
+    async with get_client() as client:
+        (found,) = await client.read_automations_by_name(name)
+        return found
+
+
 def test_installations_that_share_a_server_keep_apart(deployed, run_async, tmp_path):
     """Another pool's deployments have names and triggers of their own, and neither is too much for the other."""
-    other = surface_of(Settings(home=tmp_path, pool="staging"))
+    other = telling(surface_of(Settings(home=tmp_path, pool="staging")), "https://hooks.example/staging")
 
     async def both():
         await deploy(other)
@@ -290,6 +354,11 @@ def test_installations_that_share_a_server_keep_apart(deployed, run_async, tmp_p
 
     assert run_async(both()) == ((), ())
     names = {spec.full_name for spec in other.specs}
+    alert = run_async(automation_named("staging: Penstock: dead letters"))
+    assert alert.trigger.match.get(POOL_LABEL) == ["staging"]
+    assert isinstance(alert.actions[0], CallWebhook)
+    alert = run_async(automation_named("Penstock: dead letters"))
+    assert alert.trigger.match.get(POOL_LABEL) == [USUAL_POOL]
     assert "process ready batches/staging: high" in names
     assert not names & {spec.full_name for spec in deployed.specs}
     for name, (_, trigger) in other.triggers.items():

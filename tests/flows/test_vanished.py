@@ -86,7 +86,7 @@ def test_a_run_that_is_not_heard_of_any_more_is_marked_as_crashed(runs, prefect_
         if not gone.is_running():
             break
     assert gone.is_crashed()
-    assert "Not heard of for five minutes" in gone.message
+    assert "Not heard of for nine minutes" in gone.message
     assert (alive.is_running(), ended.is_completed(), theirs.is_running()) == (True, True, True)
 
 
