@@ -86,14 +86,14 @@ async def ended(running: Running) -> set[asyncio.Task[State[None]]]:
 
 async def start_batches(running: Running, outcomes: list[Outcome], place: Place, run: Runtime) -> None:
     """Claim batches until the lane is full, none is ready, or the process is to end."""
-    while not run.stop.is_set() and await run.in_ledger(count_ready, place.level) > 0:
+    while not (run.stop.is_set() or place.is_used_up) and await run.in_ledger(count_ready, place.level) > 0:
         if len(running) >= run.settings.batches_in_flight:
             await place.full()
             return
         if (work := await claim_one(place, run)) is None:
             return
-        place.worked()
         running[asyncio.create_task(one_batch(work, outcomes))] = work
+        await place.worked()
 
 
 async def break_off(running: Running, run: Runtime) -> None:

@@ -13,6 +13,8 @@ from tasks.runtime import Runtime
 
 HELD_FOR: Final = timedelta(seconds=15)
 SAID_EVERY_S: Final = 4.0
+BATCHES: Final = 500
+"""So many a lane begins; then it makes room for another, which also lets retention come to its task runs and logs."""
 
 
 class Place:
@@ -24,14 +26,24 @@ class Place:
         self._linger_s, self._run = linger_s, run
         self._worked_at = time.monotonic()
         self._said_at = self._helped_at = float("-inf")
+        self._begun = 0
+        self._has_left = False
 
-    def worked(self) -> None:
-        """There was something to do."""
+    @property
+    def is_used_up(self) -> bool:
+        """True where no batch more is to begin here. A lane of every level is somebody's own, and has no end."""
+        return self.level is not None and self._begun >= BATCHES
+
+    async def worked(self) -> None:
+        """A batch has begun. After the last one the place is another's, while what is in work comes to its end."""
         self._worked_at = time.monotonic()
+        self._begun += 1
+        if self.is_used_up:
+            await self.abandon()
 
     async def stay(self) -> None:
         """Say that somebody is here, every few seconds."""
-        if time.monotonic() - self._said_at >= SAID_EVERY_S:
+        if not self.is_used_up and time.monotonic() - self._said_at >= SAID_EVERY_S:
             self._said_at = time.monotonic()
             for level in self._levels:
                 # Whoever dies here is missed when its batches are.
@@ -39,10 +51,13 @@ class Place:
                 await self._run.in_ledger(enter_lane, level, self._run.owner, until)
 
     async def left(self) -> bool:
-        """True when there was nothing to do for long enough, and there still is not; or the process is to end."""
+        """True when there was nothing to do for long enough, and there still is not; or this is to end."""
+        if self.is_used_up:
+            return True
         if not self._run.stop.is_set() and time.monotonic() - self._worked_at < self._linger_s:
             return False
-        return all([await self._leave(level) for level in self._levels])
+        self._has_left = all([await self._leave(level) for level in self._levels])
+        return self._has_left
 
     async def full(self) -> None:
         """Say that more is ready than this lane has room for, every few seconds."""
@@ -55,9 +70,11 @@ class Place:
         return await self._run.in_ledger(leave_lane, level, self._run.owner, whatever_waits=ends)
 
     async def abandon(self) -> None:
-        """Leave, however much there is to do."""
-        for level in self._levels:
-            await self._run.in_ledger(leave_lane, level, self._run.owner, whatever_waits=True)
+        """Leave, however much there is to do; once, for the place may be another's of this process by then."""
+        if not self._has_left:
+            self._has_left = True
+            for level in self._levels:
+                await self._run.in_ledger(leave_lane, level, self._run.owner, whatever_waits=True)
 
 
 @asynccontextmanager

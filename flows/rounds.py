@@ -2,9 +2,12 @@
 
 import asyncio
 
+from prefect import tags
+
 from flows.forming import form_batches
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
+from flows.names import TAG
 from flows.telemetry import logged, telling
 from flows.watch import watched
 from ledger.due import count_ready
@@ -33,5 +36,6 @@ async def rounds(*, until_idle: bool, flush: bool = False) -> None:
 async def work(*, until_idle: bool, flush: bool = False) -> None:
     """One round, or rounds until nothing is ready; then the analysts' lake is refreshed."""
     async with runtime() as run, logged(run), telling(run), watched(run):
-        await rounds(until_idle=until_idle, flush=flush)
-        await refresh_lake()
+        with tags(TAG):  # as the runs of deployments are
+            await rounds(until_idle=until_idle, flush=flush)
+            await refresh_lake()

@@ -4,10 +4,11 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
+import httpx
 from anyio import TASK_STATUS_IGNORED, CancelScope
 from anyio.abc import TaskStatus
 from prefect import Flow
@@ -31,6 +32,8 @@ from tasks.processes import process_name
 from tasks.settings import Settings
 
 BY_SOMEBODY = "Cancelled on request. What was in work goes on with the next run."
+LOOK_S = 2.0
+"""How often a worker that is about to begin anew looks for runs that are cancelled."""
 POLLED_WITHIN_S = 60.0
 """A worker that has not reached its server for so long is not ready."""
 
@@ -138,6 +141,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             await self._end_cancelled()
             if why := self._bounds.reached(self._host.hosted, memory_mb()):
                 await self._renew(why)
+                return []
             return await super().get_and_submit_flow_runs()
 
     async def run(
@@ -168,6 +172,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
     async def teardown(self, *exc_info: object) -> None:
         """Let what is in work come to its rest, for as long as the settings allow; then disconnect."""
         with CancelScope(shield=True):
+            self.ending.is_final = True
             await self.ending.rest(self._host, self._is_busy)
             await self._stop_listening()
             self._answering.close()
@@ -178,11 +183,20 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         return self.limiter.borrowed_tokens > 0
 
     async def _renew(self, why: str) -> None:
-        """The same command in the same process; runs that fall due meanwhile wait at the server."""
+        """The same command in the same process; runs that fall due meanwhile wait at the server.
+
+        Returns where the process was asked to end meanwhile.
+        """
         from deployments.sent import all_sent  # noqa: PLC0415
 
         self._logger.info("This process starts anew: %s.", why)
-        await self.ending.rest(self._host, self._is_busy, breaks_off=False)
+        looking = asyncio.create_task(self._look_after_cancelled())
+        try:
+            await self.ending.rest(self._host, self._is_busy)
+        finally:
+            looking.cancel()
+        if self.ending.is_final:
+            return
         await self._host.close()
         await all_sent()
         begin_anew()
@@ -191,6 +205,13 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         if self._news is not None:
             self._news.cancel()
             await asyncio.wait({self._news})
+
+    async def _look_after_cancelled(self) -> None:
+        """Every few seconds; a server that is away then is asked again."""
+        while True:
+            with suppress(httpx.HTTPError):
+                await self._end_cancelled()
+            await asyncio.sleep(LOOK_S)
 
     async def _end_cancelled(self) -> None:
         """End the runs here that were cancelled while nobody listened."""

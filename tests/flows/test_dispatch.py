@@ -4,9 +4,10 @@ import pytest
 
 from contracts.batches import BatchState
 from contracts.events import Priority
-from flows import watch
+from flows import places, watch
 from flows.dispatch import ask_again, dispatch_once, dispatching
 from flows.forming import Watch
+from flows.lane import process_ready_batches
 from ledger.batches import list_batches
 from ledger.lanes import COMES_WITHIN
 from tasks.runtime import current_runtime
@@ -70,3 +71,23 @@ def test_dispatch_goes_on_beside_other_work_and_ends_with_it(world, fill, told):
 
     world.run(block)
     assert told[0] == ("batch.ready", "wanted")
+
+
+def test_a_lane_makes_room_after_its_batches_and_the_next_is_asked_for(world, fill, told, monkeypatch):
+    """What is in work ends well, and what is still ready is the next lane's, which is asked for at once."""
+    monkeypatch.setattr(places, "BATCHES", 2)
+    for number in range(3):
+        fill.ready(world.ledger, TEXTS[:1], now=world.clock.now, tenant=f"t-{number}")
+
+    async def one_lane():
+        state = await process_ready_batches(level=Priority.HIGH, linger_s=60, return_state=True)
+        told.clear()
+        await ask_again(current_runtime())
+        await watch.announce_all(current_runtime())
+        return state.message
+
+    assert world.run(one_lane) == "2 DONE"
+    assert ("lane.wanted", "wanted") in told
+    states = [batch.state for batch in list_batches(world.ledger, 10)]
+    assert sorted(states) == [BatchState.DONE, BatchState.DONE, BatchState.READY]
+    assert world.run(lambda: process_ready_batches(return_state=True)).message == "1 DONE"

@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.sorting import FlowRunSort
 
 import flywheel
 from contracts.batches import BatchState, Scope
@@ -15,6 +17,7 @@ from flows.forming import Watch, form_batches, is_due
 from flows.intake import ingest_files
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
+from flows.names import TAG
 from flows.rounds import work
 from ledger.batches import create_batches, list_batches
 from ledger.deliveries import commit_batch
@@ -58,6 +61,24 @@ def test_files_become_deliverables_and_a_lake_in_rounds_until_idle(world, tmp_pa
         (batches,) = lake.execute("SELECT count(*) FROM raw_batches WHERE state = 'DONE'").fetchone()
     assert batches == 2
     assert (world.settings.home / "flywheel.duckdb").is_file()
+
+
+def test_the_runs_of_a_command_are_tagged_and_their_task_runs_are_not(world, fill, api):
+    """As those of deployments are: retention and the watch over vanished runs go by it. A tag costs each task run."""
+    fill.ready(world.ledger, TEXTS, tenant="tagged-co")
+    world.run(lambda: work(until_idle=True))
+    lane = FlowFilter(name=FlowFilterName(any_=[process_ready_batches.name]))
+    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[TAG]))
+
+    async def runs(client):
+        newest = FlowRunSort.EXPECTED_START_TIME_DESC
+        return await client.read_flow_runs(flow_filter=lane, flow_run_filter=ours, sort=newest, limit=1)
+
+    (run,) = api.until(runs, bool)
+    tasks = api.task_runs(run.id, 2)
+    (batch,) = [one for one in tasks if one.name.startswith("tagged-co /")]
+    assert not any(TAG in one.tags for one in tasks)
+    assert batch.tags
 
 
 def test_a_round_without_anything_to_do_asks_nobody(world):

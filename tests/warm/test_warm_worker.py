@@ -235,6 +235,25 @@ def test_a_worker_that_has_grown_beyond_its_bound_begins_anew(pool):
     assert life != next_life
 
 
+def test_a_worker_that_waits_to_begin_anew_hears_that_it_is_to_end_and_that_runs_are_cancelled(
+    pool, tmp_path
+):
+    """What is in work then has the time that a stopping worker leaves, and nothing begins anew."""
+    first, second = (pool.run(path_of(runs.last), path=str(tmp_path / name)) for name in ("first", "second"))
+    with pool.worker(
+        PENSTOCK_WORKER_RUNS="2", PENSTOCK_STOP_S="1", PREFECT_WORKER_QUERY_SECONDS="1"
+    ) as process:
+        pool.wait_until(lambda: "This process starts anew" in pool.log, "the worker is old")
+        pool.cancel(first)
+        assert pool.ended(first).state.is_cancelled()
+        assert process.poll() is None
+        process.terminate()
+        process.wait(60)
+    assert pool.ended(second).state.is_cancelled()
+    assert (tmp_path / "second").read_text() == "broken off"
+    assert pool.log.count("started!") == 1
+
+
 @given(st.integers(0, 5), st.floats(0, 2_000))
 def test_a_process_is_old_by_its_runs_or_its_memory_and_never_before_its_first_run(hosted, memory):
     """One that is too big from its beginning would begin anew for ever and serve nobody."""
