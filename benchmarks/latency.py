@@ -37,7 +37,7 @@ FIRST_REQUEST = """
 PoolType = Literal["warm", "process"]
 
 
-def run(cold: int = 50, at_work: int = 50, processes: int = 10) -> dict[str, Any]:
+def run(cold: int = 50, at_work: int = 50, processes: int = 50) -> dict[str, Any]:
     """Seconds for each kind: every value, p50 and p95 (nearest rank)."""
     with installation("warm") as ours:
         seen: dict[str, Any] = {
@@ -164,7 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cold", type=int, default=50)
     parser.add_argument("--at-work", type=int, default=50)
-    parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--processes", type=int, default=50)
     options = parser.parse_args()
     print(json.dumps(run(options.cold, options.at_work, options.processes)))
 

@@ -153,7 +153,7 @@ MEASURES: Final = (
     ),
     Measure(
         "naive",
-        lambda: rivals_measured.run(1.0, runs=1, batches=4, names=("bare", "naive_prefect", "penstock")),
+        lambda: rivals_measured.run(1.0, batches=4, names=("bare", "naive_prefect", "penstock")),
         "Four batches, 112 calls: a task a call, a subflow a batch, the server's defaults, Prefect's limit a call.",
         (
             _beside_bare("naive_prefect", "112 calls of 1 s, Prefect as its tutorial has it"),
@@ -178,7 +178,8 @@ MEASURES: Final = (
     Measure(
         "cap",
         throttle.run,
-        "Four processes, 64 slots, 5,000 calls of 50 to 500 ms, as the model's server counts; work waits all the time.",
+        "Four processes, 64 slots, 5,000 calls of 50 to 500 ms, as the model's server counts; work waits all the time. "
+        "Three runs: the most of any, the median of the means.",
         (
             Row(
                 "cap of 64, two of four processes killed",
@@ -191,7 +192,8 @@ MEASURES: Final = (
     Measure(
         "sustained",
         sustained.run,
-        "`penstock up`, batches of one event, calls of 5 ms, everything tracked.",
+        "`penstock up`, batches of one event, calls of 5 ms, everything tracked; one run of 2,000 batches, "
+        "the rate is the median of its thirds.",
         (
             Row("model calls a second, 5 ms each", lambda found: f"{found['calls_per_s']:.0f}", "150"),
             Row(
