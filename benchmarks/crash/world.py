@@ -127,6 +127,8 @@ class World:
             "PENSTOCK_RETRY_DELAYS_S": "[0.05, 0.1, 0.2]",
             "PENSTOCK_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
             "PENSTOCK_BREAKER_COOL_DOWN_S": "0.5",
+            # Where an outage opens the breaker just before a storm of refusals, every probe of the storm doubles it.
+            "PENSTOCK_BREAKER_LONGEST_S": "4",
             "PENSTOCK_RETRY_WINDOW_S": "2",
             "PENSTOCK_PROCESS_REQUESTS_IN_FLIGHT": str(IN_FLIGHT),
             "PENSTOCK_SOLUTION_FORMS": '["action_plan"]',
