@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import yaml
 
 from benchmarks.replicas import COMPOSE, replicas
@@ -88,6 +89,7 @@ def at_work(made) -> list[int]:
     ]
 
 
+@pytest.mark.timeout(900)  # eight processes, which begin twice, beside whatever else is tested
 def test_it_works_and_outlives_one_of_its_servers_and_one_of_its_workers(tmp_path, lines_of, wait_until):
     """The same commands as processes: an API server and the worker at work killed, all batches done once."""
     with replicas(tmp_path, PENSTOCK_LEASE_S=LEASE_S) as made:

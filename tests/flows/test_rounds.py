@@ -65,7 +65,7 @@ def test_files_become_deliverables_and_a_lake_in_rounds_until_idle(world, tmp_pa
 
 def test_the_runs_of_a_command_are_tagged_and_their_task_runs_are_not(world, fill, api):
     """As those of deployments are: retention and the watch over vanished runs go by it. A tag costs each task run."""
-    batch = fill.ready(world.ledger, TEXTS, tenant="tagged-co")
+    made = fill.ready(world.ledger, TEXTS, tenant="tagged-co")
     world.run(lambda: work(until_idle=True))
     lane = FlowFilter(name=FlowFilterName(any_=[process_ready_batches.name]))
     ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[TAG]))
@@ -75,9 +75,9 @@ def test_the_runs_of_a_command_are_tagged_and_their_task_runs_are_not(world, fil
         return await client.read_flow_runs(flow_filter=lane, flow_run_filter=ours, sort=newest, limit=1)
 
     (run,) = api.until(runs, bool)
-    ended = [api.task_run(run.id, f"tagged-co / HIGH / {batch[:10]}"), *api.task_runs(run.id, 2)]
-    assert not any(TAG in one.tags for one in ended)
+    batch = api.task_run(run.id, f"tagged-co / HIGH / {made[:10]}")
     assert batch.tags
+    assert not any(TAG in one.tags for one in [batch, *api.task_runs(run.id, 2)])
 
 
 def test_a_round_without_anything_to_do_asks_nobody(world):
