@@ -4,20 +4,15 @@ What a server has loaded stays for good. Looked through for garbage again and ag
 0.8 s; set aside, for 0.05 to 0.1 s.
 """
 
-import gc
 import importlib
 import sys
 import threading
 from typing import Final
 
+from tasks.collector import settle_memory
+
 WARM_AFTER_S: Final = 30.0
 """By then a server has begun its services and answered its first requests, and has what it needs for the others."""
-
-
-def settle_memory() -> None:
-    """Set aside what there is by now."""
-    gc.collect()
-    gc.freeze()
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """What a process that runs flows for long has at hand for all of them, and looks after beside them."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Event
@@ -17,6 +16,7 @@ from flows.throttle import throttled
 from flows.watch import watched
 from ledger.errors import LedgerFaultError
 from ledger.facts import newest_fact
+from tasks.collector import settle_memory
 from tasks.runtime import Runtime, runtime
 from tasks.settings import Settings
 
@@ -27,7 +27,7 @@ async def at_hand(settings: Settings, stop: Event, *, keeps_lake: bool = False) 
 
     With `keeps_lake` the analysts' lake is brought up to date beside it, and at the end.
     """
-    _settle_memory()
+    settle_memory()
     async with (
         runtime(settings, stop=stop) as run,
         logged(run),
@@ -41,12 +41,6 @@ async def at_hand(settings: Settings, stop: Event, *, keeps_lake: bool = False) 
             return
         async with _kept_lake(run):
             yield run
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays for good. Looked through for garbage again and again, it stops all runs for 0.6 s."""
-    gc.collect()
-    gc.freeze()
 
 
 @asynccontextmanager

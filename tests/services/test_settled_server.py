@@ -4,7 +4,7 @@ import gc
 import subprocess
 import sys
 
-from deployments.settled_server import settle_memory
+from tasks.collector import settle_memory
 
 
 def test_it_is_prefects_own_command():
