@@ -47,13 +47,30 @@ def check_all_done(settings: Any, batches: int) -> None:
         raise RuntimeError(f"not the work that was to be measured: {found}")
 
 
-async def ours(settings: Any) -> None:
-    """The real thing, from batches that are ready to deliverables, with all that a warm worker has at hand."""
+@contextmanager
+def warm_host(settings: Any) -> Iterator[Any]:
+    """What a warm worker runs flow runs in, open."""
+    from deployments.warm.host import Host
     from flows.cockpit import at_hand
+
+    host = Host(lambda: at_hand(settings, Event()))
+    host.start()
+    asyncio.run(host.ready())
+    try:
+        yield host
+    finally:
+        asyncio.run(host.close())
+
+
+async def ours(host: Any) -> None:
+    """The real thing, from batches that are ready to deliverables: a flow run of the lane, as a warm worker runs it."""
+    from prefect.client.orchestration import get_client
+
     from flows.lane import process_ready_batches
 
-    async with at_hand(settings, Event()):
-        await process_ready_batches()
+    async with get_client() as client:
+        flow_run = await client.create_flow_run(process_ready_batches)
+    await host.run(process_ready_batches, flow_run)
 
 
 def seed(settings: Any, batches: int) -> None:

@@ -25,6 +25,8 @@ def server_environment(home: Path, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": api_url,
         # In memory, the default, a server that is started again forgets who holds slots: nobody gets them back.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # TEXT
+        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "deployments.event_bus.memory",
     }
 
 
@@ -36,7 +38,7 @@ def replica_environment(database_url: str, redis_url: str) -> dict[str, str]:
     """
     return _SERVER | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
-        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
+        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "deployments.event_bus.redis",
         "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
         "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",

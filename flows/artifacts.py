@@ -9,15 +9,17 @@ from typing import Final
 from uuid import UUID
 
 from prefect.artifacts import (
-    acreate_markdown_artifact,
+    Artifact,
+    MarkdownArtifact,
+    TableArtifact,
     acreate_progress_artifact,
-    acreate_table_artifact,
     aupdate_progress_artifact,
 )
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from contracts.batches import Batch, BatchState
+from flows.display import display_client
 from ledger.batch_reads import Origin, batch_origins
 from ledger.deliveries import list_deliverables
 from ledger.work import read_items
@@ -47,9 +49,8 @@ async def show_verdicts(batch: Batch) -> None:
     items = await asyncio.to_thread(read_items, current_runtime().ledger, batch.id)
     rows = [{"item": item.item, "verdict": item.verdict or "not judged", **item.scores} for item in items]
     if rows:
-        await acreate_table_artifact(
-            rows, key=f"verdicts-{batch.id}", description=f"Judge's scores of {batch.label}"
-        )
+        description = f"Judge's scores of {batch.label}"
+        await _made(TableArtifact(key=f"verdicts-{batch.id}", table=rows, description=description))
 
 
 async def show_deliverables(batch: Batch) -> None:
@@ -58,20 +59,23 @@ async def show_deliverables(batch: Batch) -> None:
     made = await asyncio.to_thread(list_deliverables, ledger, batch.id, SHOWN)
     text = "\n\n---\n\n".join(f"*{one.kind}, {one.form.replace('_', ' ')}*\n\n{one.markdown}" for one in made)
     origins = await asyncio.to_thread(batch_origins, ledger, batch.id)
-    await acreate_markdown_artifact(
-        f"{text}\n\n---\n\n{provenance(batch.id, origins)}",
-        key=f"deliverables-{batch.id}",
-        description=f"Deliverables of {batch.label}",
-    )
+    page = f"{text}\n\n---\n\n{provenance(batch.id, origins)}"
+    description = f"Deliverables of {batch.label}"
+    await _made(MarkdownArtifact(key=f"deliverables-{batch.id}", markdown=page, description=description))
 
 
 async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
     """Why a batch stopped, what to do, and which events it holds."""
     origins = await asyncio.to_thread(batch_origins, current_runtime().ledger, batch.id)
     text = f"# {batch.label}\n\n{to_markdown(diagnosis)}\n\n---\n\n{provenance(batch.id, origins)}"
-    await acreate_markdown_artifact(
-        text, key=f"diagnosis-{batch.id}", description=f"Why {batch.label} stopped"
-    )
+    description = f"Why {batch.label} stopped"
+    await _made(MarkdownArtifact(key=f"diagnosis-{batch.id}", markdown=text, description=description))
+
+
+async def _made(artifact: Artifact) -> None:
+    """Make an artifact by the display's own client: that of the run may be closed by then."""
+    async with display_client() as client:
+        await artifact.acreate(client)
 
 
 def provenance(batch: str, origins: Sequence[Origin]) -> str:

@@ -64,8 +64,12 @@ class SlotBank:
             await self._leases.note_length(self._request_s)
             await self._give_back(share)
             room = await self._room(share)
-            await self._leases.take(share - self._leases.total, self._request_s)
-            self._slots.allow(min(room, self._lasting))
+
+            def allow() -> None:
+                self._slots.allow(min(room, self._lasting))
+
+            await self._leases.take(share - self._leases.total, self._request_s, taken=allow)
+            allow()
         except httpx.HTTPError:
             self.use_what_lasts()
             raise

@@ -10,6 +10,7 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
 from flows.dispatch import dispatching
+from flows.display import displayed
 from flows.lake import refresh_lake
 from flows.telemetry import logged, telling
 from flows.throttle import throttled
@@ -27,15 +28,16 @@ async def at_hand(settings: Settings, stop: Event, *, keeps_lake: bool = False) 
 
     With `keeps_lake` the analysts' lake is brought up to date beside it, and at the end.
     """
-    settle_memory()
     async with (
         runtime(settings, stop=stop) as run,
+        displayed(),
         logged(run),
         telling(run),
         throttled(run),
         watched(run),
         dispatching(run),
     ):
+        settle_memory()
         if not keeps_lake:
             yield run
             return

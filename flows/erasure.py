@@ -45,6 +45,7 @@ async def erase_everywhere(
     artifacts = await remove_artifacts(artifact_keys(planned.batches))
     erasure = await asyncio.to_thread(erase_person, ledger, tenant, names, clock())
     # What was on its way while the ledger still had it.
+    artifacts += await remove_artifacts(artifact_keys(erasure.batches))
     files += _remove_files(settings, tenant, erasure)
     lake_versions = await asyncio.to_thread(_rewrite_lake, ledger, settings, clock())
     return Removed(erasure, files, artifacts, lake_versions)

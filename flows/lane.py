@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable
-from functools import partial
 from typing import Final, cast
 
 from prefect import flow, get_run_logger
@@ -13,15 +12,15 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from contracts.events import Priority
 from flows import artifacts
+from flows.display import displayed
 from flows.forming import Watch, form_meanwhile
-from flows.leases import claimed, give_back
+from flows.leases import claimed_in_turn, give_back
 from flows.outages import what_the_server_said
 from flows.places import Place, at_work
 from flows.process_batch import BENEATH, run_batch
 from flows.task_runner import EventLoopTaskRunner, whole
 from flows.throttle import throttled
 from flows.watch import announced
-from ledger.claims import claim_next
 from ledger.due import count_ready
 from ledger.errors import UnreadableBatchError
 from tasks.outcome import Outcome, settle_failure
@@ -32,6 +31,8 @@ Running = dict[asyncio.Task[State[None]], BatchWork]
 """The batches in work, by the task of each."""
 READY_EVERY_S: Final = 0.25
 """How often a lane that has room looks for a batch."""
+AT_ONCE: Final = 10
+"""How many batches a lane claims in one transaction: those begin while it claims the next."""
 
 
 def lane_name() -> str:
@@ -53,7 +54,7 @@ async def process_ready_batches(level: Priority | None = None, linger_s: float =
         level: Only batches of this level; without it those of every level.
         linger_s: How long to go on looking once nothing is ready, in seconds.
     """
-    async with announced() as run, throttled(run), at_work(level, linger_s, run) as place:
+    async with announced() as run, displayed(), throttled(run), at_work(level, linger_s, run) as place:
         outcomes: list[Outcome] = []
         ready, watch = await run.in_ledger(count_ready, level), Watch(looked_at=run.clock())
         running: Running = {}
@@ -87,13 +88,19 @@ async def ended(running: Running) -> set[asyncio.Task[State[None]]]:
 async def start_batches(running: Running, outcomes: list[Outcome], place: Place, run: Runtime) -> None:
     """Claim batches until the lane is full, none is ready, or the process is to end."""
     while not (run.stop.is_set() or place.is_used_up) and await run.in_ledger(count_ready, place.level) > 0:
-        if len(running) >= run.settings.batches_in_flight:
+        room = run.settings.batches_in_flight - len(running)
+        if room <= 0:
             await place.full()
             return
-        if (work := await claim_one(place, run)) is None:
+        claims = await claimed_in_turn(run, place.level, min(room, place.room, AT_ONCE))
+        if not claims:
             return
-        running[asyncio.create_task(one_batch(work, outcomes))] = work
-        await place.worked()
+        works = [one for one in claims if isinstance(one, BatchWork)]
+        running |= {asyncio.create_task(one_batch(work, outcomes)): work for work in works}
+        for one in claims:
+            if isinstance(one, UnreadableBatchError):
+                await settle_failure(one.work, "validate context", one, run)
+        await place.worked(len(works))
 
 
 async def break_off(running: Running, run: Runtime) -> None:
@@ -124,15 +131,6 @@ def tags_of(batch: Batch) -> set[str]:
     Every set of tags costs Prefect's client a connection of its own, and every tagged run a look at the limits.
     """
     return {f"level:{batch.level}", f"scope:{batch.scope}", f"pipeline:{batch.pipeline}"}
-
-
-async def claim_one(place: Place, run: Runtime) -> BatchWork | None:
-    """The next batch in turn, ours for the time of the lease; one that cannot be read becomes a dead letter."""
-    while True:
-        try:
-            return await claimed(run, partial(claim_next, level=place.level))
-        except UnreadableBatchError as error:
-            await settle_failure(error.work, "validate context", error, run)
 
 
 def summary(outcomes: list[Outcome]) -> str:

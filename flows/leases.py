@@ -3,32 +3,56 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
 
 from contracts.batches import BatchWork
-from ledger.claims import release_leases, renew_lease
-from ledger.errors import LeaseLostError, LedgerFaultError
+from contracts.events import Priority
+from ledger.claims import claim, claim_several, release_leases, renew_lease
+from ledger.engine import Ledger
+from ledger.errors import LeaseLostError, LedgerFaultError, UnreadableBatchError
 from tasks.runtime import Runtime, current_runtime
 
 RENEWALS = 3
 """How often a lease is renewed in the time it runs."""
 
 
-async def claimed(run: Runtime, claiming: Callable[..., BatchWork | None], *which: str) -> BatchWork | None:
-    """A batch by `claim` or `claim_next`, ours for the time of the lease; given back where we end meanwhile."""
-    lease = run.in_ledger(
+Claim = BatchWork | UnreadableBatchError
+"""What a claim brings: a batch, or why the batch that it holds cannot be read."""
+
+
+async def claimed(run: Runtime, batch: str) -> Claim | None:
+    """That batch, ours for the time of the lease, unless it is not READY."""
+    return next(iter(await _kept(run, partial(_claim, batch), 1)), None)
+
+
+async def claimed_in_turn(run: Runtime, level: Priority | None, most: int) -> list[Claim]:
+    """READY batches of this level or of any whose turn it is, ours for the time of their leases."""
+    return await _kept(run, partial(claim_several, level=level), most)
+
+
+def _claim(batch: str, ledger: Ledger, *, lease_ids: list[str], **terms: Any) -> list[Claim]:  # noqa: ANN401 - as `claim` takes them
+    try:
+        work = claim(ledger, batch, lease_id=lease_ids[0], **terms)
+    except UnreadableBatchError as error:
+        return [error]
+    return [] if work is None else [work]
+
+
+async def _kept(run: Runtime, claiming: Callable[..., list[Claim]], most: int) -> list[Claim]:
+    """What `claiming` brings under so many new leases; given back where we end meanwhile."""
+    claims = run.in_ledger(
         claiming,
-        *which,
-        lease_id=run.new_id(),
+        lease_ids=[run.new_id() for _ in range(most)],
         owner=run.owner,
         now=run.clock(),
         lease_for=run.settings.lease,
     )
-    claim_made = asyncio.ensure_future(lease)
+    made = asyncio.ensure_future(claims)
     try:
-        return await asyncio.shield(claim_made)
+        return await asyncio.shield(made)
     except asyncio.CancelledError:
-        if (work := await claim_made) is not None:
-            give_back([work], run)
+        give_back((one if isinstance(one, BatchWork) else one.work for one in await made), run)
         raise
 
 

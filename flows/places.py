@@ -1,5 +1,6 @@
 """A lane's place: others know by it that a level is being worked on, so that nobody starts another run for it."""
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,12 +33,17 @@ class Place:
     @property
     def is_used_up(self) -> bool:
         """True where no batch more is to begin here. A lane of every level is somebody's own, and has no end."""
-        return self.level is not None and self._begun >= BATCHES
+        return self.room <= 0
 
-    async def worked(self) -> None:
-        """A batch has begun. After the last one the place is another's, while what is in work comes to its end."""
+    @property
+    def room(self) -> int:
+        """How many batches more may begin here."""
+        return sys.maxsize if self.level is None else BATCHES - self._begun
+
+    async def worked(self, batches: int) -> None:
+        """So many have begun. After the last one the place is another's, while what is in work comes to its end."""
         self._worked_at = time.monotonic()
-        self._begun += 1
+        self._begun += batches
         if self.is_used_up:
             await self.abandon()
 

@@ -17,18 +17,19 @@ from prefect.states import Completed, Failed
 from contracts.batches import BatchState, BatchWork
 from flows import artifacts
 from flows.budgets import solutions_budget
+from flows.display import displayed, draw
 from flows.leases import claimed, give_back, kept_lease
 from flows.pipelines import pipeline_named
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.throttle import throttled
 from flows.watch import watched
-from ledger.claims import claim
 from ledger.errors import LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
 from tasks.produce import caller_for, produce
+from tasks.publisher import publish
 from tasks.runtime import current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
@@ -42,17 +43,9 @@ async def process(work: BatchWork) -> Outcome:
     """Take a claimed batch to its end, whatever that is. Broken off, or `BENEATH` failing, it is still claimed."""
     with about(batch=work.batch.id, tenant=work.batch.tenant):
         outcome = await processed(work)
-        await show(outcome)
+        await draw(artifacts.show_outcome(outcome))
         get_logger("penstock").info("%s: %s", outcome.state.value, outcome.shown)
     return outcome
-
-
-async def show(outcome: Outcome) -> None:
-    """What came of a batch, in the UI. It is in the ledger by now: a server that is away misses it."""
-    try:
-        await artifacts.show_outcome(outcome)
-    except httpx.HTTPError as error:
-        get_run_logger().warning("cannot show what came of %s now: %s", outcome.batch.label, error)
 
 
 async def processed(work: BatchWork) -> Outcome:
@@ -130,15 +123,15 @@ async def recorded_stage(context: BatchContext, stage: Stage) -> AsyncIterator[N
     """Write a stage's beginning and end to the ledger; what is logged meanwhile is about this stage."""
     run, batch, log = current_runtime(), context.batch.id, get_logger("penstock")
     with about(stage=stage.name):
-        await run.in_ledger(start_stage, batch, stage.name, run.clock())
+        await run.write(start_stage, batch, stage.name, run.clock())
         log.info("stage begun")
         try:
             yield
         except Exception as error:
-            await run.in_ledger(finish_stage, batch, stage.name, "FAILED", str(error), run.clock())
+            await run.write(finish_stage, batch, stage.name, "FAILED", str(error), run.clock())
             log.info("stage stopped: %s", error)
             raise
-        await run.in_ledger(finish_stage, batch, stage.name, "DONE", None, run.clock())
+        await run.write(finish_stage, batch, stage.name, "DONE", None, run.clock())
         log.info("stage done")
 
 
@@ -170,17 +163,18 @@ async def process_batch(batch: str) -> State[None]:
     Args:
         batch: The batch's id, as `penstock status` shows it.
     """
-    async with runtime() as run, watched(run), throttled(run):
-        try:
-            work = await claimed(run, claim, batch)
-        except UnreadableBatchError as error:
-            return as_state(await settle_failure(error.work, "validate context", error, run))
+    async with runtime() as run, displayed(), watched(run), throttled(run):
+        work = await claimed(run, batch)
+        if isinstance(work, UnreadableBatchError):
+            return as_state(await settle_failure(work.work, "validate context", work, run))
         if work is None:
             return Completed(name="Nothing to do", message=f"{batch} is not READY")
         try:
             await name_this_run(work.batch.label)
             get_run_logger().info("processing %s: %d events", work.batch.label, work.batch.size)
-            return as_state(await process(work))
+            outcome = await process(work)
+            await publish(run)
+            return as_state(outcome)
         except (asyncio.CancelledError, *BENEATH):
             give_back([work], run)
             raise

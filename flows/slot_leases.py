@@ -4,7 +4,8 @@ Prefect's server counts the slots. Beside each lease the ledger has whose it is,
 died do not wait for the end of its leases.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -82,13 +83,20 @@ class SlotLeases:
         """Give this one back whole."""
         await uninterrupted(self._end(lease))
 
-    async def take(self, missing: int, request_s: float) -> None:
+    async def take(self, missing: int, request_s: float, taken: Callable[[], None]) -> None:
         """Lease so many at most; what others have not given back yet is to be asked for again.
 
-        `request_s` is how long the requests take at most that leave under the lease.
+        `request_s` is how long the requests take at most that leave under the lease, `taken` is told of each block.
         """
-        for size in blocks(missing):
+
+        async def take_block(size: int) -> None:
             await uninterrupted(self._take_block(size, request_s))
+            taken()
+
+        taking = (take_block(size) for size in blocks(missing))
+        for error in await asyncio.gather(*taking, return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def renew(self, request_s: float) -> None:
         """Longer leases, well before they end; one that the server has forgotten is over at once."""

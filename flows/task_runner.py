@@ -17,6 +17,9 @@ from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
+from flows.display import display
+from flows.task_runs import is_plain, run_plainly
+
 T = TypeVar("T")
 
 
@@ -67,17 +70,20 @@ class EventLoopTaskRunner(TaskRunner[PrefectFuture[Any]]):
         """Start one task run; ValueError for a task that is not async."""
         if not task.isasync:
             raise ValueError(f"task '{task.name}' is not async: it would block the event loop of its flow")
-        task_run_id = uuid4()
-        run = run_task_async(
-            task,
-            task_run_id=task_run_id,
-            parameters=parameters,
-            wait_for=wait_for,
-            return_type="state",
-            dependencies=dependencies,
-        )
-        running = asyncio.get_running_loop().create_task(cast(Coroutine[Any, Any, State[Any]], run))
-        return EventLoopFuture(task_run_id, running)
+        task_run_id, shown_by = uuid4(), display()
+        if shown_by is not None and is_plain(task) and not wait_for:
+            run = run_plainly(task, task_run_id, parameters, shown_by)
+        else:
+            engine = run_task_async(
+                task,
+                task_run_id=task_run_id,
+                parameters=parameters,
+                wait_for=wait_for,
+                return_type="state",
+                dependencies=dependencies,
+            )
+            run = cast(Coroutine[Any, Any, State[Any]], engine)
+        return EventLoopFuture(task_run_id, asyncio.get_running_loop().create_task(run))
 
 
 async def settled(futures: Iterable[PrefectFuture[Any]]) -> list[Any]:

@@ -17,7 +17,8 @@ from prefect.logging import get_logger
 
 from flows import budgets, switches
 from flows.budgets import sync_budgets
-from flows.names import POOL_LABEL
+from flows.display import display_client
+from flows.names import EVENTS, POOL_LABEL
 from flows.switches import VARIABLE, sync_switches
 from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
@@ -34,9 +35,6 @@ EVERY: Final = timedelta(seconds=1.5)
 
 HOLD_FOR: Final = timedelta(seconds=3)
 """How long the mirror of a process that died is left alone; with `EVERY`, less than the five seconds of a switch."""
-
-EVENTS: Final = "/events"
-"""Where Prefect's server takes events: `POST /api/events`, a list of them."""
 
 LABELS: Final = ("tenant", "level", "scope", "pipeline", "lane")
 """What automations may go by."""
@@ -119,7 +117,7 @@ async def announce_all(run: Runtime) -> None:
     while signals := await run.in_ledger(take_signals, run.clock()):
         events = [event_of(one, run.settings.pool).model_dump(mode="json") for one in signals]
         # Not by `emit_event`: what that queues is lost with its process, or with a server that is away for long.
-        async with get_client() as client:
+        async with display_client() as client:
             await client.request("POST", EVENTS, json=events)
         await run.in_ledger(forget_signals, signals)
 

@@ -42,12 +42,37 @@ def claim_next(
     Raises:
         UnreadableBatchError: it is claimed, but its events are of a version that this Penstock does not read.
     """
+    claims = claim_several(
+        ledger, lease_ids=[lease_id], owner=owner, now=now, lease_for=lease_for, level=level
+    )
+    for claimed in claims:
+        if isinstance(claimed, UnreadableBatchError):
+            raise claimed
+        return claimed
+    return None
+
+
+def claim_several(
+    ledger: Ledger,
+    *,
+    lease_ids: Sequence[str],
+    owner: str,
+    now: datetime,
+    lease_for: timedelta,
+    level: Priority | None = None,
+) -> list[BatchWork | UnreadableBatchError]:
+    """Claim READY batches, one a lease, each in the turn that `claim_next` would give it; fewer where there are fewer.
+
+    One that cannot be read is claimed as well, and is its error in the list.
+    """
+    taken: list[tuple[Batch, str]] = []
     with writing(ledger, "claims") as connection:
-        batch_id = _next_ready(connection, level)
-        batch = (
-            None if batch_id is None else _take(connection, batch_id, lease_id, owner, now, now + lease_for)
-        )
-    return None if batch is None else _work(ledger, batch, lease_id)
+        for lease in lease_ids:
+            if (batch_id := _next_ready(connection, level)) is None:
+                break
+            if batch := _take(connection, batch_id, lease, owner, now, now + lease_for):
+                taken.append((batch, lease))
+    return [_work_or_why_not(ledger, batch, lease) for batch, lease in taken]
 
 
 def claim(
@@ -131,6 +156,13 @@ def _take(
     last = select(func.coalesce(func.max(turns.c.turn), 0) + 1).scalar_subquery()
     connection.execute(update(turns).where(turns.c.tenant == row.tenant).values(turn=last))
     return to_batch(row)
+
+
+def _work_or_why_not(ledger: Ledger, batch: Batch, lease: str) -> BatchWork | UnreadableBatchError:
+    try:
+        return _work(ledger, batch, lease)
+    except UnreadableBatchError as error:
+        return error
 
 
 def _work(ledger: Ledger, batch: Batch, lease: str) -> BatchWork:

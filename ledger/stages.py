@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, select, update
 
 from ledger.engine import Ledger
-from ledger.sql import reading, upsert, writing
+from ledger.sql import Writable, reading, upsert, writing
 from ledger.tables import stage_runs
 
 _ENDED: Final = update(stage_runs).where(
@@ -26,7 +26,7 @@ class StageRun:
     error: str | None
 
 
-def start_stage(ledger: Ledger, batch_id: str, stage: str, now: datetime) -> None:
+def start_stage(ledger: Writable, batch_id: str, stage: str, now: datetime) -> None:
     """Record that a stage begins; begun again, it is RUNNING again."""
     values = {"batch_id": batch_id, "stage": stage, "state": "RUNNING", "started_at": now}
     with writing(ledger) as connection:
@@ -34,7 +34,7 @@ def start_stage(ledger: Ledger, batch_id: str, stage: str, now: datetime) -> Non
 
 
 def finish_stage(
-    ledger: Ledger, batch_id: str, stage: str, state: str, error: str | None, now: datetime
+    ledger: Writable, batch_id: str, stage: str, state: str, error: str | None, now: datetime
 ) -> None:
     """Record how a begun stage ended, and its error if it had one."""
     with writing(ledger) as connection:

@@ -1,4 +1,4 @@
-"""Broadcast: commit a batch's deliverables together with its end, then publish them."""
+"""Broadcast: commit a batch's deliverables, and the messages they leave by, together with its end."""
 
 import asyncio
 
@@ -8,18 +8,16 @@ from ledger.deliveries import commit_batch
 from ledger.work import read_items
 from tasks.delivery import FILE_CHANNEL, deliverables_of
 from tasks.outcome import Outcome
-from tasks.publisher import publish
 from tasks.runtime import Runtime
 from tasks.stages.base import BatchContext
 
 
 async def broadcast(context: BatchContext, lease: str, runtime: Runtime) -> Outcome:
-    """Deliverables, outbox messages and DONE in one transaction; then out they go."""
+    """Deliverables, outbox messages and DONE in one transaction; `tasks.publisher` sends them."""
     ledger, batch = runtime.ledger, context.batch
     stored = {item.item: item for item in await asyncio.to_thread(read_items, ledger, batch.id)}
     costs = await asyncio.to_thread(item_costs, ledger, batch.id)
     made = deliverables_of(context, stored, costs, runtime.clock())
     await asyncio.to_thread(commit_batch, ledger, batch.id, lease, made, [FILE_CHANNEL], runtime.clock())
-    await publish(runtime)
     reason = f"{len(made)} deliverables from {batch.size} events"
     return Outcome(batch, BatchState.DONE, reason, deliverables=len(made))

@@ -1,7 +1,7 @@
 """The publisher: what the outbox holds goes out, each message by its channel; what fails waits, ever longer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from contracts.deliverables import Deliverable
 from contracts.versions import UnknownVersionError, as_written
 from ledger.dead_letters import DeadLetter
-from ledger.outbox import OutboxMessage, give_up, mark_failed, mark_published, take_messages
+from ledger.outbox import OutboxMessage, give_up, has_messages, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
 from tasks.delivery import FILE_CHANNEL, publish_to_files, remove_files
 from tasks.diagnosis.debugger import diagnose
@@ -27,41 +27,56 @@ ATTEMPTS: Final = 10
 
 Publish = Callable[[Runtime, Deliverable], object]
 
+EXPECTED: Final = (UnknownVersionError, ValidationError, OSError)
+"""How an attempt fails: what is kept cannot be read, or the channel cannot be reached."""
+
 CHANNELS: Final[Mapping[str, Publish]] = {
     FILE_CHANNEL: lambda run, deliverable: publish_to_files(run.settings.deliverables, deliverable)
 }
 
 
 async def publish(runtime: Runtime) -> int:
-    """Publish all that is due in the outbox; returns how many left."""
+    """Publish all that is due in the outbox; returns how many left. One at a time in a process: it does for all."""
     published = 0
-    while taken := await runtime.in_ledger(
-        take_messages, runtime.clock(), AT_ONCE, runtime.settings.delivery_hold
-    ):
-        sent = [message for message in taken if await _publish(message, runtime)]
-        there = await runtime.in_ledger(mark_published, [one.id for one in sent], runtime.clock())
-        for erased in (one.stored for one in sent if one.id not in there):
-            remove_files(runtime.settings.deliverables, erased.tenant, erased.batch_id)
-        published += len(there)
+    async with runtime.publishing:
+        while taken := await _taken(runtime):
+            errors = await asyncio.to_thread(_attempt_all, taken, runtime)
+            sent = [message for message in taken if message.id not in errors]
+            for message in taken:
+                if message.id in errors:
+                    await _put_off(message, errors[message.id], runtime)
+            there = await runtime.in_ledger(mark_published, [one.id for one in sent], runtime.clock())
+            for erased in (one.stored for one in sent if one.id not in there):
+                remove_files(runtime.settings.deliverables, erased.tenant, erased.batch_id)
+            published += len(there)
     return published
 
 
-async def _publish(message: OutboxMessage, runtime: Runtime) -> bool:
-    """One attempt; what fails is tried again later, and at last, or where it cannot be read, is a dead letter."""
-    try:
-        await asyncio.to_thread(CHANNELS[message.channel], runtime, message.deliverable)
-    except (UnknownVersionError, ValidationError) as error:
+async def _taken(runtime: Runtime) -> tuple[OutboxMessage, ...]:
+    now = runtime.clock()
+    if not await runtime.in_ledger(has_messages, now):
+        return ()
+    return await runtime.in_ledger(take_messages, now, AT_ONCE, runtime.settings.delivery_hold)
+
+
+def _attempt_all(messages: Iterable[OutboxMessage], runtime: Runtime) -> dict[int, Exception]:
+    """One attempt at each; the errors of those that failed."""
+    errors: dict[int, Exception] = {}
+    for message in messages:
+        try:
+            CHANNELS[message.channel](runtime, message.deliverable)
+        except EXPECTED as error:
+            errors[message.id] = error
+    return errors
+
+
+async def _put_off(message: OutboxMessage, error: Exception, runtime: Runtime) -> None:
+    """What failed is tried again later, and at last, or where it cannot be read, is a dead letter."""
+    if isinstance(error, OSError) and message.attempts < ATTEMPTS:
+        said = redact(f"{type(error).__name__}: {error}", runtime.settings.secrets)
+        await runtime.in_ledger(mark_failed, message.id, said, runtime.clock() + wait_after(message.attempts))
+    else:
         await runtime.in_ledger(give_up, message.id, await _letter(message, error, runtime))
-        return False
-    except OSError as error:
-        if message.attempts < ATTEMPTS:
-            said = redact(f"{type(error).__name__}: {error}", runtime.settings.secrets)
-            next_at = runtime.clock() + wait_after(message.attempts)
-            await runtime.in_ledger(mark_failed, message.id, said, next_at)
-        else:
-            await runtime.in_ledger(give_up, message.id, await _letter(message, error, runtime))
-        return False
-    return True
 
 
 def wait_after(attempts: int) -> timedelta:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from evaluation.rubric import DELIVERABLE_RUBRIC
 from ledger.engine import Ledger, close_ledger, open_ledger
+from ledger.sql import Writable
 from tasks.guard import Guard, TenantNames
 from tasks.model.client import ModelClient
 from tasks.model.paid import PaidCalls, RetryPolicy
@@ -42,12 +43,20 @@ class Runtime:
     tenants: TenantNames
     stop: Event = field(default_factory=Event)
     """Set when this process is to end: nothing new begins."""
+    publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever publishes."""
 
     async def in_ledger(
         self, function: Callable[Concatenate[Ledger, P], R], *args: P.args, **kw: P.kwargs
     ) -> R:
         """What a function of the ledger gives, from a thread of its own."""
         return await asyncio.to_thread(function, self.ledger, *args, **kw)
+
+    async def write(
+        self, function: Callable[Concatenate[Writable, P], R], *args: P.args, **kw: P.kwargs
+    ) -> R:
+        """What a writer of the ledger gives, whose transaction others of this process share."""
+        return await self.calls.together(lambda within: function(within, *args, **kw))
 
     @property
     def producer(self) -> Producer:

@@ -98,14 +98,14 @@ def name_calls(file: Path) -> None:
 
 def arm(kill: Kill) -> None:
     """Wrap what the worker passes at the kill's point; `any moment` is the parent's affair."""
-    from flows import lane
-    from tasks import broadcast, publisher
+    from flows import lane, leases
+    from tasks import publisher
     from tasks.model import client
 
     counted = Countdown(kill.nth)
     match kill.point:
         case "after claim":
-            _after(lane, "claim_next", counted)
+            _after(leases, "claim_several", counted)
         case "before call":
             _before(client.ModelClient, "ask", counted)
         case "during call":
@@ -113,7 +113,7 @@ def arm(kill: Kill) -> None:
         case "after call, before commit":
             _answered(client.ModelClient, counted)
         case "after commit, before publish":
-            _before(broadcast, "publish", counted)
+            _before(lane, "publish", counted)
         case "during publish":
             _before(publisher, "mark_published", counted)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.installation import check_all_done, installation, ours, seed
+from benchmarks.installation import check_all_done, installation, ours, seed, warm_host
 from benchmarks.rivals.player import Names, Player
 
 
@@ -16,7 +16,7 @@ def ready(url: str, _folder: Path, beside: tuple[int, ...] = (), **server: str) 
     `server` is what its Prefect server finds in its environment, `beside` are processes that work for it.
     """
     batches = 0
-    with installation(url, **server) as settings:
+    with installation(url, **server) as settings, warm_host(settings) as host:
 
         def prepare(names: Names) -> None:
             nonlocal batches
@@ -24,7 +24,7 @@ def ready(url: str, _folder: Path, beside: tuple[int, ...] = (), **server: str) 
             seed(settings, len(names))
 
         async def play(_names: Names) -> None:
-            await ours(settings)
+            await ours(host)
 
         yield Player(play, prepare, beside, os.environ["PREFECT_API_URL"])
         check_all_done(settings, batches)

@@ -107,7 +107,8 @@ class PaidCalls:
     rules: CallRules = DEFAULT_RULES
 
     @cached_property
-    def _together(self) -> Together:
+    def together(self) -> Together:
+        """Writes of this process that come up at once, in one transaction."""
         return Together(self.ledger)
 
     async def ask(self, who: Caller, question: Question) -> PaidReply:
@@ -180,7 +181,7 @@ class PaidCalls:
     async def _begun(self, identity: CallIdentity, lease: str | None) -> Reply | None:
         """A first request's record shares a transaction with others'; those of retries take turns at a lock."""
         if identity.attempt == 1:
-            return await self._together(lambda within: begin_call(within, identity, self.rules, lease))
+            return await self.together(lambda within: begin_call(within, identity, self.rules, lease))
         return await asyncio.to_thread(begin_call, self.ledger, identity, self.rules, lease)
 
     async def keep(
@@ -194,7 +195,7 @@ class PaidCalls:
             LedgerFaultError: it failed each time. The call stays in doubt.
         """
         attempts = self._attempts(_is_fault)
-        await uninterrupted(attempts(self._together, lambda within: write(within, *args, **kw)))
+        await uninterrupted(attempts(self.together, lambda within: write(within, *args, **kw)))
 
     async def settle(self, paid: PaidReply) -> None:
         """Settle an answer that has no other row to be written with it."""

@@ -1,0 +1,142 @@
+"""What is on its way to the Prefect UI, behind the work that it is about: events of task runs, and artifacts.
+
+The work never waits for it but at its end: what has happened is in the ledger.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import httpx
+import orjson
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.logging import get_logger
+
+from flows.names import EVENTS
+from ledger.errors import LedgerFaultError
+
+EVERY_S: Final = 0.25
+BUNDLE: Final = 100
+"""The most events of a request, each of one to two kB."""
+MOST_EVENTS: Final = 20_000
+"""How many wait for a server that is away; of what is beyond, the oldest go."""
+MOST_PAGES: Final = 200
+"""How many artifacts may be on their way before the work waits for them."""
+AT_ONCE: Final = 2
+"""How many artifacts are made at once: a server that is busy with them keeps the slots of the throttle waiting."""
+
+Event = Mapping[str, Any]
+"""An event as the server's API takes it: `POST /api/events`."""
+
+_open: ContextVar["Display | None"] = ContextVar("penstock_display", default=None)
+
+
+class Display:
+    """What waits to be sent, in order."""
+
+    def __init__(self, client: PrefectClient) -> None:
+        self.client = client
+        self._events: list[Event] = []
+        self._bundling = asyncio.Lock()
+        self._pages: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    def tell(self, event: Event) -> None:
+        """Have an event sent with the next bundle."""
+        self._events.append(event)
+
+    async def draw(self, page: Coroutine[Any, Any, None]) -> None:
+        """Have `page` make artifacts, in its turn and in the flow or task run that asks for them."""
+        self._pages.add(asyncio.create_task(self._drawn(page)))
+        while len(self._pages) > MOST_PAGES:
+            await self._some_drawn(asyncio.FIRST_COMPLETED)
+
+    async def keep(self) -> None:
+        """Send events every so often, for as long as nobody cancels."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.send()
+
+    async def send(self) -> None:
+        """Send the events that wait; while the server is away they go on waiting."""
+        async with self._bundling:
+            try:
+                while self._events:
+                    await self._send_one(self._events[:BUNDLE])
+            except httpx.HTTPError as error:
+                get_logger("penstock").warning("task runs are shown later: %s", error)
+                del self._events[:-MOST_EVENTS]
+
+    async def all_sent(self) -> None:
+        """Wait for the artifacts that are on their way, and send the events that wait."""
+        while self._pages:
+            await self._some_drawn(asyncio.ALL_COMPLETED)
+        await self.send()
+
+    async def _send_one(self, bundle: list[Event]) -> None:
+        """Broken off on its way, it is sent again: by its id the server knows what it has seen."""
+        body, headers = orjson.dumps(bundle), {"content-type": "application/json"}
+        try:
+            await self.client.request("POST", EVENTS, content=body, headers=headers)
+        except httpx.HTTPStatusError as error:
+            if not error.response.is_client_error:
+                raise
+            get_logger("penstock").warning("the server refuses events of task runs: %s", error)
+        del self._events[: len(bundle)]
+
+    async def _drawn(self, page: Coroutine[Any, Any, None]) -> None:
+        async with self._room:
+            try:
+                await page
+            except (httpx.HTTPError, LedgerFaultError) as error:
+                get_logger("penstock").warning("an artifact cannot be shown now: %s", error)
+
+    async def _some_drawn(self, when: str) -> None:
+        done, self._pages = await asyncio.wait(self._pages, return_when=when)
+        for page in done:
+            page.result()
+
+
+def display() -> Display | None:
+    """The display of this code's process, or None outside of `displayed()`."""
+    return _open.get()
+
+
+@asynccontextmanager
+async def display_client() -> AsyncIterator[PrefectClient]:
+    """The display's client, which is connected, or one of its own."""
+    shown_by = display()
+    if shown_by is not None:
+        yield shown_by.client
+        return
+    async with get_client() as client:
+        yield client
+
+
+async def draw(page: Coroutine[Any, Any, None]) -> None:
+    """Have `page` make artifacts: behind the work where there is a display, else at once."""
+    shown_by = display()
+    if shown_by is None:
+        await page
+    else:
+        await shown_by.draw(page)
+
+
+@asynccontextmanager
+async def displayed() -> AsyncIterator[None]:
+    """A display for the time of the block, at whose end all is sent. Within another block, that one's serves."""
+    if _open.get() is not None:
+        yield
+        return
+    async with get_client() as client:
+        opened = Display(client)
+        token, keeping = _open.set(opened), asyncio.create_task(opened.keep())
+        try:
+            yield
+        finally:
+            _open.reset(token)
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            await opened.all_sent()
