@@ -2,18 +2,19 @@
 
 Prefect's own engine makes of each run three events, sent one by one, and looks for caches, results, limits of tags and
 hooks on the way. Many short runs pay for that more than for their work. What stands here leaves the same row in the
-server's database: the task's own `create_local_run`, its states, and events of the form that Prefect's clients send.
+server's database, by events of the form that Prefect's clients send.
 """
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import task_run_logger
-from prefect.states import Completed, Running, exception_to_crashed_state, exception_to_failed_state
+from prefect.states import exception_to_crashed_state, exception_to_failed_state
 from prefect.tasks import Task
 from prefect.types import DateTime
 from prefect.utilities.annotations import quote
@@ -44,10 +45,9 @@ async def run_plainly(
         BaseException: what is no Exception, such as a cancellation, ends the run as Crashed and goes on.
     """
     given = {name: one.unquote() if isinstance(one, quote) else one for name, one in parameters.items()}
-    run = await task.create_local_run(id=task_run_id, parameters={})
-    run.name = str(task.task_run_name).format(**given)
+    run = _new_run(task, task_run_id, str(task.task_run_name).format(**given))
     enter = partial(_enter, run, shown_by=shown_by)
-    enter(Running())
+    enter(State(type=StateType.RUNNING, name="Running"))
     try:
         value = await task.fn(**given)
     except Exception as error:  # noqa: BLE001 - a task run's failure is a state
@@ -56,7 +56,26 @@ async def run_plainly(
     except BaseException as error:
         enter(await exception_to_crashed_state(error))
         raise
-    return enter(value if isinstance(value, State) else Completed(data=value))
+    is_state = isinstance(value, State)
+    return enter(value if is_state else State(type=StateType.COMPLETED, name="Completed", data=value))
+
+
+def _new_run(task: Task[..., Any], task_run_id: UUID, name: str) -> TaskRun:
+    """A run beneath the task run that this code is in, if it is in one; not told yet."""
+    flow_run, parent = FlowRunContext.get(), TaskRunContext.get()
+    beneath = {"__parents__": [TaskRunResult(id=parent.task_run.id)]} if parent else {}
+    state: State[Any] = State(type=StateType.PENDING, name="Pending")
+    return TaskRun(
+        id=task_run_id,
+        name=name,
+        flow_run_id=flow_run.flow_run.id if flow_run and flow_run.flow_run else None,
+        task_key=task.task_key,
+        dynamic_key=str(uuid4()),
+        task_version=task.version,
+        task_inputs=beneath,
+        expected_start_time=state.timestamp,
+        state=state,
+    )
 
 
 def _enter(run: TaskRun, state: State[Any], *, shown_by: Display) -> State[Any]:
