@@ -27,6 +27,9 @@ MOST_PAGES: Final = 200
 AT_ONCE: Final = 2
 """How many artifacts are made at once: a server that is busy with them keeps the slots of the throttle waiting."""
 
+UNFIT: Final = frozenset({400, 413, 422})
+"""What the server says to a bundle that it cannot read or that is too large."""
+
 Event = Mapping[str, Any]
 """An event as the server's API takes it: `POST /api/events`."""
 
@@ -81,7 +84,7 @@ class Display:
         try:
             await self.client.request("POST", EVENTS, content=body, headers=headers)
         except httpx.HTTPStatusError as error:
-            if not error.response.is_client_error:
+            if not _is_about_the_events(error):
                 raise
             get_logger("penstock").warning("the server refuses events of task runs: %s", error)
         del self._events[: len(bundle)]
@@ -97,6 +100,11 @@ class Display:
         done, self._pages = await asyncio.wait(self._pages, return_when=when)
         for page in done:
             page.result()
+
+
+def _is_about_the_events(error: httpx.HTTPStatusError) -> bool:
+    """Whether the server will not have these events, at whatever time; it may as well ask for a login."""
+    return error.request.url.path.endswith(EVENTS) and error.response.status_code in UNFIT
 
 
 def display() -> Display | None:

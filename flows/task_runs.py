@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
+from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunPolicy, TaskRunResult
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import task_run_logger
 from prefect.states import exception_to_crashed_state, exception_to_failed_state
@@ -62,17 +62,20 @@ async def run_plainly(
 
 def _new_run(task: Task[..., Any], task_run_id: UUID, name: str) -> TaskRun:
     """A run beneath the task run that this code is in, if it is in one; not told yet."""
-    flow_run, parent = FlowRunContext.get(), TaskRunContext.get()
+    context, parent = FlowRunContext.get(), TaskRunContext.get()
+    flow_run = context.flow_run if context else None
     beneath = {"__parents__": [TaskRunResult(id=parent.task_run.id)]} if parent else {}
     state: State[Any] = State(type=StateType.PENDING, name="Pending")
     return TaskRun(
         id=task_run_id,
         name=name,
-        flow_run_id=flow_run.flow_run.id if flow_run and flow_run.flow_run else None,
+        flow_run_id=flow_run.id if flow_run else None,
+        flow_run_run_count=flow_run.run_count if flow_run else 0,
         task_key=task.task_key,
         dynamic_key=str(uuid4()),
         task_version=task.version,
         task_inputs=beneath,
+        empirical_policy=TaskRunPolicy(retries=0, retry_delay=0),
         expected_start_time=state.timestamp,
         state=state,
     )
@@ -118,7 +121,7 @@ def _event(run: TaskRun, before: State[Any] | None, state: State[Any]) -> Event:
 
 
 def _told(state: State[Any]) -> dict[str, Any]:
-    return {"type": state.type.value, "name": state.name, "message": state.message, "state_details": {}}
+    return {"type": state.type.value, "name": state.name, "message": state.message or "", "state_details": {}}
 
 
 def _flow_run(run: TaskRun) -> dict[str, str]:

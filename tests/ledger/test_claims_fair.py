@@ -2,11 +2,15 @@
 
 from itertools import chain
 
+from sqlalchemy import select, update
+
 from contracts.batches import BatchState
 from contracts.events import Priority
 from ledger.batches import create_batches, read_batch
-from ledger.claims import claim, claim_next
+from ledger.claims import claim, claim_next, claim_several
 from ledger.due import count_ready, release_due
+from ledger.errors import UnreadableBatchError
+from ledger.tables import batch_events, events
 
 
 def claimed_in_order(ledger, make):
@@ -86,3 +90,31 @@ def test_two_claimers_never_share_a_batch(ledger, ledger_url, make, workers):
     assert set(claimed) == ids
     assert count_ready(ledger) == 0
     assert {read_batch(ledger, one).state for one in ids} == {BatchState.RUNNING}
+
+
+def test_several_are_claimed_in_the_turns_that_each_would_have_had(ledger, make):
+    """One transaction brings what one claim after the other would: by tenant in turn, oldest first, then no more."""
+    spike = [make.ready(ledger, n, tenant="spike", now=make.now + n * make.minute) for n in range(4)]
+    calm = [make.ready(ledger, n, tenant="calm", now=make.now + n * make.minute) for n in range(10, 12)]
+    terms = {"owner": "w", "now": make.now, "lease_for": make.minute}
+    first = claim_several(ledger, lease_ids=["a", "b", "c"], **terms)
+    rest = claim_several(ledger, lease_ids=["d", "e", "f", "g"], **terms)
+    works = first + rest
+    assert [work.batch.id for work in works] == [spike[0], calm[0], spike[1], calm[1], spike[2], spike[3]]
+    assert [work.lease for work in works] == ["a", "b", "c", "d", "e", "f"]
+    assert all([event.tenant for event in work.events] == [work.batch.tenant] for work in works)
+
+
+def test_a_batch_that_cannot_be_read_keeps_none_of_the_others_from_being_claimed(ledger, make):
+    """It stands among them as the reason why it cannot, claimed like them."""
+    ids = [make.ready(ledger, n, now=make.now + n * make.minute) for n in range(3)]
+    with ledger.begin() as connection:
+        of_second = select(batch_events.c.event_seq).where(batch_events.c.batch_id == ids[1])
+        connection.execute(
+            update(events).where(events.c.seq.in_(of_second)).values(payload='{"version": 99}')
+        )
+    terms = {"owner": "w", "now": make.now, "lease_for": make.minute}
+    one, unread, two = claim_several(ledger, lease_ids=["a", "b", "c"], **terms)
+    assert (one.batch.id, unread.work.batch.id, two.batch.id) == tuple(ids)
+    assert isinstance(unread, UnreadableBatchError)
+    assert read_batch(ledger, ids[1]).state is BatchState.RUNNING

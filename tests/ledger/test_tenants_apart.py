@@ -55,7 +55,15 @@ from ledger.transitions import Settlement, settle_batch, transition
 
 FOR_THE_OPERATOR = frozenset(
     {
-        *("list_batches", "read_breakers", "calls_in_doubt", "claim_next", "costs", "count_ready"),
+        *(
+            "list_batches",
+            "read_breakers",
+            "calls_in_doubt",
+            "claim_next",
+            "claim_several",
+            "costs",
+            "count_ready",
+        ),
         *(
             "is_release_due",
             "next_due",
