@@ -19,7 +19,7 @@ from tasks.runtime import runtime
 from tasks.settings import Settings
 
 SLOTS = 8
-PATIENCE_S = 60
+PATIENCE_S = 200
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -6,7 +6,15 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 import flywheel
@@ -68,10 +76,12 @@ def test_the_runs_of_a_command_are_tagged_and_their_task_runs_are_not(world, fil
     made = fill.ready(world.ledger, TEXTS, tenant="tagged-co")
     world.run(lambda: work(until_idle=True))
     lane = FlowFilter(name=FlowFilterName(any_=[process_ready_batches.name]))
-    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[TAG]))
+    # Schedules of deployments on the same server have runs in days to come.
+    ended = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED]))
+    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[TAG]), state=ended)
 
     async def runs(client):
-        newest = FlowRunSort.EXPECTED_START_TIME_DESC
+        newest = FlowRunSort.END_TIME_DESC
         return await client.read_flow_runs(flow_filter=lane, flow_run_filter=ours, sort=newest, limit=1)
 
     (run,) = api.until(runs, bool)

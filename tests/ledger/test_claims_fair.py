@@ -102,7 +102,7 @@ def test_several_are_claimed_in_the_turns_that_each_would_have_had(ledger, make)
     works = first + rest
     assert [work.batch.id for work in works] == [spike[0], calm[0], spike[1], calm[1], spike[2], spike[3]]
     assert [work.lease for work in works] == ["a", "b", "c", "d", "e", "f"]
-    assert all([event.tenant for event in work.events] == [work.batch.tenant] for work in works)
+    assert all({event.tenant for event in work.events} == {work.batch.tenant} for work in works)
 
 
 def test_a_batch_that_cannot_be_read_keeps_none_of_the_others_from_being_claimed(ledger, make):

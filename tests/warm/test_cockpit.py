@@ -100,7 +100,8 @@ def test_an_event_starts_the_lane_of_its_level_and_is_worked_on(cockpit, lines_o
     cockpit.sent(lines_of("acme", 1))
     cockpit.wait_until(lambda: cockpit.is_done(1), "the batch is done")
     assert ("HIGH lane", "AUTOMATION") in cockpit.lanes().values()
-    assert list((cockpit.cli.home / "deliverables" / "acme").rglob("*.md"))
+    delivered = cockpit.cli.home / "deliverables" / "acme"
+    cockpit.wait_until(lambda: list(delivered.rglob("*.md")), "its deliverables have left")
 
 
 def test_a_burst_of_many_tenants_starts_one_lane_not_one_each(cockpit, lines_of):
