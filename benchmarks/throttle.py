@@ -1,7 +1,7 @@
 """How exact the cost throttle is: processes that share a limit, calls of 50 to 500 ms, and two of them killed.
 
 Work never runs out until the last call is answered. What counts is what the model's server counts. The mean is that
-of all the time in which work waited, from the moment when most were in flight first, the cap, to the last answer, kills and
+of all the time in which work waited, from the moment when most were in flight, the cap, to the last answer, kills and
 the starts of their successors included; beside it the mean where nobody was killed.
 """
 
