@@ -40,6 +40,7 @@ class SlotBank:
         self._run, self._slots, self._terms = run, slots, terms
         self._leases = SlotLeases(run, client, terms.limit)
         self._peak, self._peak_at = 0, run.clock()
+        self._is_alone = True
         self.is_scarce = False
         """True where all together want more than there is: looking again at once would bring nothing."""
         self.is_closed = False
@@ -68,7 +69,8 @@ class SlotBank:
             def allow() -> None:
                 self._slots.allow(min(room, self._lasting))
 
-            await self._leases.take(share - self._leases.total, self._request_s, taken=allow)
+            missing = share - self._leases.total
+            await self._leases.take(missing, self._request_s, taken=allow, largest_first=self._is_alone)
             allow()
         except httpx.HTTPError:
             self.use_what_lasts()
@@ -103,7 +105,7 @@ class SlotBank:
         wishes = await self._run.in_ledger(
             wish_for_slots, self._terms.limit, self._run.owner, wanted, until=now + WISH, now=now
         )
-        self.is_scarce = sum(wishes.values()) > limit
+        self.is_scarce, self._is_alone = sum(wishes.values()) > limit, len(wishes) == 1
         return fair_shares(limit, wishes)[self._run.owner]
 
     def _wanted(self, now: datetime) -> int:

@@ -83,17 +83,21 @@ class SlotLeases:
         """Give this one back whole."""
         await uninterrupted(self._end(lease))
 
-    async def take(self, missing: int, request_s: float, taken: Callable[[], None]) -> None:
+    async def take(
+        self, missing: int, request_s: float, taken: Callable[[], None], *, largest_first: bool = False
+    ) -> None:
         """Lease so many at most; what others have not given back yet is to be asked for again.
 
         `request_s` is how long the requests take at most that leave under the lease, `taken` is told of each block.
+        Where nobody else wants any, `largest_first` has the most of them soonest.
         """
 
         async def take_block(size: int) -> None:
             await uninterrupted(self._take_block(size, request_s))
             taken()
 
-        taking = (take_block(size) for size in blocks(missing))
+        sizes = sorted(blocks(missing), reverse=largest_first)
+        taking = (take_block(size) for size in sizes)
         for error in await asyncio.gather(*taking, return_exceptions=True):
             if error is not None:
                 raise error
