@@ -4,7 +4,6 @@ Prefect's server counts the slots. Beside each lease the ledger has whose it is,
 died do not wait for the end of its leases.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -91,16 +90,9 @@ class SlotLeases:
         `request_s` is how long the requests take at most that leave under the lease, `taken` is told of each block.
         Where nobody else wants any, `largest_first` has the most of them soonest.
         """
-
-        async def take_block(size: int) -> None:
+        for size in sorted(blocks(missing), reverse=largest_first):
             await uninterrupted(self._take_block(size, request_s))
             taken()
-
-        sizes = sorted(blocks(missing), reverse=largest_first)
-        taking = (take_block(size) for size in sizes)
-        for error in await asyncio.gather(*taking, return_exceptions=True):
-            if error is not None:
-                raise error
 
     async def renew(self, request_s: float) -> None:
         """Longer leases, well before they end; one that the server has forgotten is over at once."""
