@@ -2,24 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from prefect.artifacts import (
     Artifact,
     MarkdownArtifact,
+    ProgressArtifact,
     TableArtifact,
-    acreate_progress_artifact,
     aupdate_progress_artifact,
 )
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from contracts.batches import Batch, BatchState
-from flows.display import display_client
+from flows.display import display_client, draw
 from ledger.batch_reads import Origin, batch_origins
 from ledger.deliveries import list_deliverables
 from ledger.work import read_items
@@ -46,36 +46,47 @@ async def show_outcome(outcome: Outcome) -> None:
 
 async def show_verdicts(batch: Batch) -> None:
     """One row an item, one column a criterion."""
-    items = await asyncio.to_thread(read_items, current_runtime().ledger, batch.id)
+    look = partial(read_items, current_runtime().ledger, batch.id)
+    items = await asyncio.to_thread(look)
     rows = [{"item": item.item, "verdict": item.verdict or "not judged", **item.scores} for item in items]
     if rows:
         description = f"Judge's scores of {batch.label}"
-        await _made(TableArtifact(key=f"verdicts-{batch.id}", table=rows, description=description))
+        await _made(
+            TableArtifact(key=f"verdicts-{batch.id}", table=rows, description=description), items, look
+        )
 
 
 async def show_deliverables(batch: Batch) -> None:
     """The deliverables of a batch, one under the other, as their readers get them, and what they were made from."""
     ledger = current_runtime().ledger
-    made = await asyncio.to_thread(list_deliverables, ledger, batch.id, SHOWN)
+    look = partial(list_deliverables, ledger, batch.id, SHOWN)
+    made = await asyncio.to_thread(look)
     text = "\n\n---\n\n".join(f"*{one.kind}, {one.form.replace('_', ' ')}*\n\n{one.markdown}" for one in made)
     origins = await asyncio.to_thread(batch_origins, ledger, batch.id)
     page = f"{text}\n\n---\n\n{provenance(batch.id, origins)}"
     description = f"Deliverables of {batch.label}"
-    await _made(MarkdownArtifact(key=f"deliverables-{batch.id}", markdown=page, description=description))
+    shown = MarkdownArtifact(key=f"deliverables-{batch.id}", markdown=page, description=description)
+    await _made(shown, made, look)
 
 
 async def show_diagnosis(batch: Batch, diagnosis: Diagnosis) -> None:
     """Why a batch stopped, what to do, and which events it holds."""
-    origins = await asyncio.to_thread(batch_origins, current_runtime().ledger, batch.id)
+    ledger = current_runtime().ledger
+    look = partial(batch_origins, ledger, batch.id)
+    origins = await asyncio.to_thread(look)
     text = f"# {batch.label}\n\n{to_markdown(diagnosis)}\n\n---\n\n{provenance(batch.id, origins)}"
-    description = f"Why {batch.label} stopped"
-    await _made(MarkdownArtifact(key=f"diagnosis-{batch.id}", markdown=text, description=description))
+    shown = MarkdownArtifact(
+        key=f"diagnosis-{batch.id}", markdown=text, description=f"Why {batch.label} stopped"
+    )
+    await _made(shown, origins, look)
 
 
-async def _made(artifact: Artifact) -> None:
-    """Make an artifact by the display's own client: that of the run may be closed by then."""
+async def _made(artifact: Artifact, seen: object, look: Callable[[], object]) -> None:
+    """Make an artifact of what was `seen` in the ledger; not where that has been erased before the server had it."""
     async with display_client() as client:
-        await artifact.acreate(client)
+        made = await artifact.acreate(client)
+        if await asyncio.to_thread(look) != seen:
+            await client.delete_artifact(made.id)
 
 
 def provenance(batch: str, origins: Sequence[Origin]) -> str:
@@ -125,24 +136,39 @@ async def remove_artifacts(keys: Sequence[str]) -> int:
     return removed
 
 
-@dataclass
 class ProgressBar:
-    """A progress artifact that moves at most once in `PROGRESS_EVERY`, for each move is a request to the server."""
+    """A progress artifact that is drawn behind the work, anew at most once in `PROGRESS_EVERY`."""
 
-    artifact: UUID
-    moved_at: datetime
+    def __init__(self, total: int, now: datetime) -> None:
+        self._wanted, self._drawn = (0, total), (-1, -1)
+        self._moved_at = now - PROGRESS_EVERY
+        self._artifact: UUID | None = None
+        self._is_being_drawn = False
 
     async def show(self, done: int, total: int, now: datetime) -> None:
         """Move the bar to `done` of `total` batches; the end is always shown."""
-        if done < total and timedelta() <= now - self.moved_at < PROGRESS_EVERY:
+        if done < total and timedelta() <= now - self._moved_at < PROGRESS_EVERY:
             return
-        self.moved_at = now
-        await aupdate_progress_artifact(
-            self.artifact, 100.0 * done / max(total, 1), description=f"{done} of {total} batches"
-        )
+        self._wanted, self._moved_at = (done, total), now
+        if not self._is_being_drawn:
+            self._is_being_drawn = True
+            await draw(self._follow())
 
+    async def _follow(self) -> None:
+        """Draw what is wanted by now; a server that is away is asked again when the bar moves next."""
+        try:
+            while self._drawn != self._wanted:
+                wanted = self._wanted
+                await self._draw(*wanted)
+                self._drawn = wanted
+        finally:
+            self._is_being_drawn = False
 
-async def start_progress(total: int, now: datetime) -> ProgressBar:
-    """A progress bar in the UI, at zero."""
-    artifact = await acreate_progress_artifact(0.0, key="lane-progress", description=f"0 of {total} batches")
-    return ProgressBar(artifact, now)
+    async def _draw(self, done: int, total: int) -> None:
+        part, said = 100.0 * done / max(total, 1), f"{done} of {total} batches"
+        async with display_client() as client:
+            if self._artifact is None:
+                bar = ProgressArtifact(key="lane-progress", progress=part, description=said)
+                self._artifact = (await bar.acreate(client)).id
+            else:
+                await aupdate_progress_artifact(self._artifact, part, description=said, client=client)

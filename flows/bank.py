@@ -38,7 +38,8 @@ class SlotBank:
 
     def __init__(self, run: Runtime, client: PrefectClient, slots: Slots, terms: Terms) -> None:
         self._run, self._slots, self._terms = run, slots, terms
-        self._leases = SlotLeases(run, client, terms.limit)
+        # Twice as long as a request may take: one that begins late in a lease still ends within it.
+        self._leases = SlotLeases(run, client, terms.limit, 2 * terms.longest_request)
         self._peak, self._peak_at = 0, run.clock()
         self._is_alone = True
         self.is_scarce = False

@@ -63,10 +63,10 @@ async def ask_again(run: Runtime) -> None:
 
 
 async def dispatch_once(watch: Watch, run: Runtime) -> None:
-    """Close, release and publish what is due, and tell what there is to tell."""
+    """Close and release what is due, tell what there is to tell, and publish."""
     if await is_due(watch, run):
         await close_due(run)
         await run.in_ledger(release_due, run.clock())
+    await announce_all(run)
     if await run.in_ledger(has_messages, run.clock()):
         await publish(run)
-    await announce_all(run)

@@ -1,29 +1,32 @@
 """What is on its way to the Prefect UI, behind the work that it is about: events of task runs, and artifacts.
 
-The work never waits for it but at its end: what has happened is in the ledger.
+The work does not wait for it, but where too much is on its way and, for a while, at its end: what has happened is in
+the ledger.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
 import httpx
 import orjson
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
 from flows.names import EVENTS
-from ledger.errors import LedgerFaultError
 
 EVERY_S: Final = 0.25
 BUNDLE: Final = 100
 """The most events of a request, each of one to two kB."""
 MOST_EVENTS: Final = 20_000
-"""How many wait for a server that is away; of what is beyond, the oldest go."""
+"""How many wait for a server that is away, and a bundle; of what is beyond, the oldest go."""
 MOST_PAGES: Final = 200
 """How many artifacts may be on their way before the work waits for them."""
+PATIENCE_S: Final = 30.0
+"""How long the end of the work waits for what is on its way."""
 AT_ONCE: Final = 2
 """How many artifacts are made at once: a server that is busy with them keeps the slots of the throttle waiting."""
 
@@ -44,17 +47,20 @@ class Display:
         self._events: list[Event] = []
         self._bundling = asyncio.Lock()
         self._pages: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     def tell(self, event: Event) -> None:
         """Have an event sent with the next bundle."""
         self._events.append(event)
+        del self._events[:-MOST_EVENTS]
 
     async def draw(self, page: Coroutine[Any, Any, None]) -> None:
         """Have `page` make artifacts, in its turn and in the flow or task run that asks for them."""
-        self._pages.add(asyncio.create_task(self._drawn(page)))
+        drawing = asyncio.create_task(self._drawn(page))
+        self._pages.add(drawing)
+        drawing.add_done_callback(self._pages.discard)
         while len(self._pages) > MOST_PAGES:
-            await self._some_drawn(asyncio.FIRST_COMPLETED)
+            await asyncio.wait(set(self._pages), return_when=asyncio.FIRST_COMPLETED)
 
     async def keep(self) -> None:
         """Send events every so often, for as long as nobody cancels."""
@@ -67,16 +73,23 @@ class Display:
         async with self._bundling:
             try:
                 while self._events:
-                    await self._send_one(self._events[:BUNDLE])
-            except httpx.HTTPError as error:
+                    bundle, self._events = self._events[:BUNDLE], self._events[BUNDLE:]
+                    await self._send_one(bundle)
+            except (httpx.HTTPError, PrefectException) as error:
                 get_logger("penstock").warning("task runs are shown later: %s", error)
-                del self._events[:-MOST_EVENTS]
 
-    async def all_sent(self) -> None:
-        """Wait for the artifacts that are on their way, and send the events that wait."""
-        while self._pages:
-            await self._some_drawn(asyncio.ALL_COMPLETED)
-        await self.send()
+    async def all_sent(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait for the artifacts that are on their way, and send the events that wait; not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while self._pages:
+                    await asyncio.wait(set(self._pages))
+                await self.send()
+        if left := len(self._pages) + len(self._events):
+            get_logger("penstock").warning("%d artifacts and states are not shown: the server is away", left)
+        for page in (unfinished := set(self._pages)):
+            page.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _send_one(self, bundle: list[Event]) -> None:
         """Broken off on its way, it is sent again: by its id the server knows what it has seen."""
@@ -85,21 +98,19 @@ class Display:
             await self.client.request("POST", EVENTS, content=body, headers=headers)
         except httpx.HTTPStatusError as error:
             if not _is_about_the_events(error):
+                self._events[:0] = bundle
                 raise
             get_logger("penstock").warning("the server refuses events of task runs: %s", error)
-        del self._events[: len(bundle)]
+        except BaseException:
+            self._events[:0] = bundle
+            raise
 
     async def _drawn(self, page: Coroutine[Any, Any, None]) -> None:
-        async with self._room:
+        async with self._turn:
             try:
                 await page
-            except (httpx.HTTPError, LedgerFaultError) as error:
-                get_logger("penstock").warning("an artifact cannot be shown now: %s", error)
-
-    async def _some_drawn(self, when: str) -> None:
-        done, self._pages = await asyncio.wait(self._pages, return_when=when)
-        for page in done:
-            page.result()
+            except Exception as error:  # noqa: BLE001 - no work ends for what it was to look like
+                get_logger("penstock").warning("an artifact cannot be shown: %r", error)
 
 
 def _is_about_the_events(error: httpx.HTTPStatusError) -> bool:

@@ -60,7 +60,7 @@ async def process_ready_batches(level: Priority | None = None, linger_s: float =
         running: Running = {}
         try:
             await start_batches(running, outcomes, place, run)
-            bar = await artifacts.start_progress(ready, run.clock())
+            bar = artifacts.ProgressBar(ready, run.clock())
             while running or not await place.left():
                 for batch in await ended(running):
                     batch.result()

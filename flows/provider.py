@@ -64,11 +64,26 @@ class Provider:
         while True:
             await self._until_next()
             try:
-                await self.look()
+                await self._look_patiently()
             except _AWAY as error:
                 get_logger("penstock").warning("cannot look after the cost throttle now: %s", error)
-                for bank in self._banks.values():
-                    bank.use_what_lasts()
+                self._use_what_lasts()
+
+    async def _look_patiently(self) -> None:
+        """A look; while the server makes it wait, for a minute where it is away, leases that run out are not used."""
+        looking = asyncio.ensure_future(self.look())
+        try:
+            while not (await asyncio.wait([looking], timeout=EVERY_S))[0]:
+                self._use_what_lasts()
+        except asyncio.CancelledError:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
+        looking.result()
+
+    def _use_what_lasts(self) -> None:
+        for bank in self._banks.values():
+            bank.use_what_lasts()
 
     async def close(self) -> None:
         """Give back what was leased; leases that cannot be given back now run out."""

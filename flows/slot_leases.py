@@ -19,8 +19,8 @@ from tasks.processes import has_died, process_identity
 from tasks.runtime import Runtime
 from tasks.uninterrupted import uninterrupted
 
-LEASE: Final = timedelta(seconds=300)
-RENEWED_WHEN_LEFT: Final = timedelta(seconds=260)
+SHORTEST: Final = timedelta(seconds=300)
+RENEWED_AFTER: Final = timedelta(seconds=40)
 NOT_NOW: Final = frozenset({422, 423})
 """What the server says where there are no such slots, or there were a moment ago."""
 GONE: Final = frozenset({404, 410})
@@ -50,8 +50,9 @@ def given_back(leases: Sequence[SlotLease], surplus: int) -> list[SlotLease]:
 class SlotLeases:
     """What this process holds of one limit. Errors of HTTP are raised; what is held by then stays held."""
 
-    def __init__(self, run: Runtime, client: PrefectClient, limit: str) -> None:
+    def __init__(self, run: Runtime, client: PrefectClient, limit: str, lease: timedelta = SHORTEST) -> None:
         self._run, self._client, self._limit = run, client, limit
+        self._lease = max(lease, SHORTEST)
         self._held: dict[str, SlotLease] = {}
         self._dead_since: dict[str, datetime] = {}
 
@@ -98,16 +99,16 @@ class SlotLeases:
         """Longer leases, well before they end; one that the server has forgotten is over at once."""
         now = self._run.clock()
         for lease in tuple(self._held.values()):
-            if lease.until - now < RENEWED_WHEN_LEFT:
+            if lease.until - now < self._lease - RENEWED_AFTER:
                 try:
-                    await self._client.renew_concurrency_lease(UUID(lease.id), LEASE.total_seconds())
+                    await self._client.renew_concurrency_lease(UUID(lease.id), self._lease.total_seconds())
                 except httpx.HTTPStatusError as error:
                     if error.response.status_code not in GONE:
                         raise
                     del self._held[lease.id]
                     await self._run.in_ledger(forget_slot_lease, lease.id)
                 else:
-                    longer = replace(lease, until=now + LEASE, request_s=request_s)
+                    longer = replace(lease, until=now + self._lease, request_s=request_s)
                     self._held[lease.id] = longer
                     await self._run.in_ledger(note_slot_lease, longer)
 
@@ -134,7 +135,7 @@ class SlotLeases:
     async def _take_block(self, size: int, request_s: float) -> None:
         try:
             answer = await self._client.increment_concurrency_slots_with_lease(
-                [self._limit], size, "concurrency", LEASE.total_seconds()
+                [self._limit], size, "concurrency", self._lease.total_seconds()
             )
         except httpx.HTTPStatusError as error:
             if error.response.status_code in NOT_NOW:
@@ -146,7 +147,7 @@ class SlotLeases:
             await self._note(str(granted.lease_id), size, request_s)
 
     async def _note(self, lease_id: str, slots: int, request_s: float) -> None:
-        until = self._run.clock() + LEASE
+        until = self._run.clock() + self._lease
         lease = SlotLease(lease_id, self._limit, self._run.owner, process_identity(), slots, request_s, until)
         self._held[lease_id] = lease
         await self._run.in_ledger(note_slot_lease, lease)

@@ -32,7 +32,16 @@ SERVERS: Final = {
 def is_plain(task: Task[..., Any]) -> bool:
     """Whether a task asks for nothing that only Prefect's engine does."""
     hooks = (task.on_completion_hooks, task.on_failure_hooks, task.on_running_hooks)
-    asks = (task.retries, task.tags, task.timeout_seconds, task.persist_result, *hooks)
+    ends = (task.on_commit_hooks, task.on_rollback_hooks)
+    asks = (
+        task.retries,
+        task.tags,
+        task.timeout_seconds,
+        task.persist_result,
+        task.log_prints,
+        *hooks,
+        *ends,
+    )
     return task.cache_policy == NO_CACHE and not any(asks) and isinstance(task.task_run_name, str)
 
 
@@ -103,7 +112,7 @@ def _event(run: TaskRun, before: State[Any] | None, state: State[Any]) -> Event:
             "prefect.resource.id": f"prefect.task-run.{run.id}",
             "prefect.resource.name": run.name,
             "prefect.run-count": str(run.run_count),
-            "prefect.state-message": state.message or "",
+            "prefect.state-message": _message(state),
             "prefect.state-name": state.name or "",
             "prefect.state-timestamp": state.timestamp.isoformat(),
             "prefect.state-type": state.type.value,
@@ -121,7 +130,12 @@ def _event(run: TaskRun, before: State[Any] | None, state: State[Any]) -> Event:
 
 
 def _told(state: State[Any]) -> dict[str, Any]:
-    return {"type": state.type.value, "name": state.name, "message": state.message or "", "state_details": {}}
+    return {"type": state.type.value, "name": state.name, "message": _message(state), "state_details": {}}
+
+
+def _message(state: State[Any]) -> str:
+    """What a model or a sender wrote may hold halves of characters, which no JSON can."""
+    return (state.message or "").encode(errors="replace").decode()
 
 
 def _flow_run(run: TaskRun) -> dict[str, str]:

@@ -6,9 +6,10 @@ it so far is found by the next holder.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, exists, func, literal, select, update
+from sqlalchemy import Connection, Row, exists, func, literal, select, update
 
 from contracts.batches import Batch, BatchState, BatchWork
 from contracts.events import Priority
@@ -17,12 +18,15 @@ from ledger.batch_reads import event_rows, to_batch, to_event
 from ledger.columns import Moment
 from ledger.engine import Ledger
 from ledger.errors import UnreadableBatchError
-from ledger.sql import among, reading, writing
+from ledger.sql import among, writing
 from ledger.tables import batches, turns
 from ledger.transitions import update_state
 
 _READY = batches.c.state == BatchState.READY.value
 _RUNNING = batches.c.state == BatchState.RUNNING.value
+
+EventRows = Sequence[Row[Any]]
+"""The rows of a batch's events, in their order."""
 
 
 def claim_next(
@@ -65,14 +69,15 @@ def claim_several(
 
     One that cannot be read is claimed as well, and is its error in the list.
     """
-    taken: list[tuple[Batch, str]] = []
+    taken: list[tuple[Batch, str, EventRows]] = []
+    # Read within the transaction: where reading fails, nothing is claimed.
     with writing(ledger, "claims") as connection:
         for lease in lease_ids:
             if (batch_id := _next_ready(connection, level)) is None:
                 break
             if batch := _take(connection, batch_id, lease, owner, now, now + lease_for):
-                taken.append((batch, lease))
-    return [_work_or_why_not(ledger, batch, lease) for batch, lease in taken]
+                taken.append((batch, lease, event_rows(connection, batch.id)))
+    return [_work_or_why_not(*one) for one in taken]
 
 
 def claim(
@@ -81,7 +86,8 @@ def claim(
     """Claim this batch; None if it is not READY or does not exist. Raises as `claim_next`."""
     with writing(ledger, "claims") as connection:
         batch = _take(connection, batch_id, lease_id, owner, now, now + lease_for)
-    return None if batch is None else _work(ledger, batch, lease_id)
+        rows = () if batch is None else event_rows(connection, batch.id)
+    return None if batch is None else _work(batch, lease_id, rows)
 
 
 def renew_lease(ledger: Ledger, lease_ids: Sequence[str], until: datetime) -> frozenset[str]:
@@ -158,16 +164,14 @@ def _take(
     return to_batch(row)
 
 
-def _work_or_why_not(ledger: Ledger, batch: Batch, lease: str) -> BatchWork | UnreadableBatchError:
+def _work_or_why_not(batch: Batch, lease: str, rows: EventRows) -> BatchWork | UnreadableBatchError:
     try:
-        return _work(ledger, batch, lease)
+        return _work(batch, lease, rows)
     except UnreadableBatchError as error:
         return error
 
 
-def _work(ledger: Ledger, batch: Batch, lease: str) -> BatchWork:
-    with reading(ledger) as connection:
-        rows = event_rows(connection, batch.id)
+def _work(batch: Batch, lease: str, rows: EventRows) -> BatchWork:
     try:
         return BatchWork(batch=batch, events=tuple(map(to_event, rows)), lease=lease)
     except (UnknownVersionError, ValidationError) as error:

@@ -147,7 +147,7 @@ def _after(module: Any, name: str, counted: Countdown) -> None:
     def function(*args: Any, **kwargs: Any) -> Any:
         result = wrapped(*args, **kwargs)
         # A claim that finds nothing is no passing.
-        if result is not None:
+        if result:
             counted.passing()
         return result
 

@@ -33,12 +33,13 @@ def played(name: str, latency_s: float, batches: int) -> dict[str, Any]:
             before = _asked(url)
             with api_times(player.api) as times:
                 seconds, parts = _play(runner, player, [f"batch-{number}" for number in range(batches)])
+                ended = cpu_s(*player.beside)
             asked = _asked(url)
-            after = _cpu_until_quiet(player)
+            after = _cpu_until_quiet(player, ended)
     calls = asked["messages"] - before["messages"]
     return {
         "seconds": round(seconds, 3),
-        "cpu_ms_per_call": _a_call(sum(parts.values()), batches),
+        "cpu_ms_per_call": _a_call(sum(parts.values()) + after, batches),
         "cpu_ms_per_call_by_part": {name: _a_call(one, batches) for name, one in parts.items()},
         "cpu_ms_per_call_afterwards": _a_call(after, batches),
         "calls": calls,
@@ -61,9 +62,9 @@ def _a_call(cpu: float, batches: int) -> float:
     return round(1000 * cpu / calls_of(batches), 2)
 
 
-def _cpu_until_quiet(player: Player) -> float:
-    """CPU seconds of work left over: what a server has taken in and not written yet belongs to the price as well."""
-    first = last = cpu_s(*player.beside)
+def _cpu_until_quiet(player: Player, since: float) -> float:
+    """CPU seconds of work left over: what is not shown or written yet belongs to the price as well."""
+    last = cpu_s(*player.beside)
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         time.sleep(1)
@@ -71,7 +72,7 @@ def _cpu_until_quiet(player: Player) -> float:
         if now - last < QUIET:
             break
         last = now
-    return last - first
+    return last - since
 
 
 def _asked(url: str) -> dict[str, Any]:

@@ -133,6 +133,19 @@ def test_work_waits_for_artifacts_only_where_too_many_are_on_their_way(port):
     assert drawn == list(range(MOST_PAGES + 1))
 
 
+def test_the_end_waits_for_a_server_that_is_away_and_not_for_ever(port, caplog):
+    """What cannot be shown by then is missed with a word, and nothing goes on behind the end."""
+
+    async def played():
+        async with display_to(port) as shown_by:
+            shown_by.tell({"n": 1})
+            await shown_by.draw(asyncio.sleep(3600))
+            await shown_by.all_sent(patience_s=0.01)
+
+    asyncio.run(played())
+    assert "2 artifacts and states are not shown" in caplog.text
+
+
 def test_an_artifact_that_cannot_be_drawn_is_missed_with_a_word(port, caplog):
     """It is in the ledger: no batch fails for it."""
 
@@ -146,4 +159,4 @@ def test_an_artifact_that_cannot_be_drawn_is_missed_with_a_word(port, caplog):
             await shown_by.all_sent()
 
     asyncio.run(played())
-    assert "an artifact cannot be shown now" in caplog.text
+    assert "an artifact cannot be shown" in caplog.text

@@ -16,7 +16,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.bank import UNKNOWN_REQUEST, SlotBank, Terms
-from flows.slot_leases import LEASE, SlotLeases, blocks, given_back
+from flows.slot_leases import SHORTEST as LEASE
+from flows.slot_leases import SlotLeases, blocks, given_back
 from ledger.slots import SlotLease, note_slot_lease, slot_leases_of
 from tasks.model.slots import NoSlotsError, Slots
 from tasks.processes import process_name
