@@ -127,8 +127,8 @@ MEASURES: Final = (
     Measure(
         "calls_1s",
         lambda: rivals_measured.run(1.0),
-        "40 batches, 1,120 calls of 1 s, 32 in flight, in turn, each in a fresh process; CPU is that of all processes, with what "
-        "is left to show and to write down at the end. "
+        "40 batches, 1,120 calls of 1 s, 32 in flight, in turn, each in a fresh process; CPU is that of all processes, "
+        "with what is left to show and to write down at the end. "
         "Prefect's API is asked twice a second for a page of 20 flow runs.",
         (
             _beside_bare(
