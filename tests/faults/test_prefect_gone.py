@@ -23,7 +23,7 @@ AT_ONCE = {
 SLOWLY = [{"match": {}, "play": {"kind": "latency", "seconds": 0.2}}]
 
 # A minute without the server, and a server that starts twice.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_200)
 
 
 class Server:
@@ -88,3 +88,27 @@ def test_up_outlasts_a_server_that_is_killed_and_comes_back(cli, server, lines_o
     assert set(Counter(calls).values()) == {1}
     assert len(calls) == sum(offline.counts.values())
     assert cli.rows("SELECT DISTINCT state, attempts FROM outbox") == [("PUBLISHED", 1)]
+
+
+def test_an_event_that_comes_while_the_server_is_gone_is_worked_on_when_it_is_back(
+    cli, server, lines_of, offline, wait_until
+):
+    """Its batch cannot be told of, no automation starts a run: the ledger has it, and it waits for nobody's word."""
+    assert offline.url
+    cli = cli.given(PREFECT_API_URL=server.url, **AT_ONCE)
+    up = cli.start("up", "--json")
+    try:
+        wait_until((cli.home / "ledger.db").exists, "there is a ledger")
+        cli.json("ingest", "-", stdin=lines_of("before", 1))
+        wait_until(lambda: cli.by_state() == {"DONE": 1}, "everything is up and at work")
+        server.kill()
+        cli.json("ingest", "-", stdin=lines_of("meanwhile", 1))
+        wait_until(lambda: cli.by_state() in ({"DONE": 1, "READY": 1}, {"DONE": 2}), "the batch is ready")
+        server.start()
+        wait_until(lambda: cli.by_state() == {"DONE": 2}, "all is done")
+    finally:
+        up.send_signal(signal.SIGINT)
+        _, err = up.communicate(timeout=120)
+    assert up.returncode == 0, err
+    runs = Counter(cli.rows("SELECT batch_id, item, purpose FROM model_calls"))
+    assert set(runs.values()) == {1}

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from contracts.batches import BatchState, Scope
 from contracts.events import Priority
 from flows.forming import form_batches
-from flows.lane import process_ready_batches
+from flows.lane import AT_ONCE, process_ready_batches
 from flows.leases import kept_lease
 from flows.process_batch import process_batch
 from ledger.batches import batch_diagnosis, batch_history
@@ -189,11 +189,12 @@ def stopped_while_judging(world):
     stopped_when(world, lambda: "JudgeReply" in world.offline.counts)
 
 
-@pytest.mark.parametrize("claimed", [1, 3, 6])
+@pytest.mark.parametrize("claimed", [1, AT_ONCE + 1, 2 * AT_ONCE + 1])
 @on_both
 def test_a_lane_that_is_stopped_as_it_begins_gives_every_batch_back(world, fill, claimed):
     """Claimed and not begun, half begun or in work: none is left RUNNING for its lease to run out."""
-    batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in range(6)]
+    ready = range(2 * AT_ONCE + 1)
+    batches = [fill.ready(world.ledger, TEXTS, tenant=f"t-{number}") for number in ready]
     count = "SELECT count(*) FROM batch_history WHERE to_state = 'RUNNING'"
     stopped_when(world, lambda: world.rows(count)[0][0] >= claimed)
     assert {world.batch(batch).state for batch in batches} <= {BatchState.READY, BatchState.DONE}

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -128,21 +130,27 @@ def test_without_the_automation_the_sweep_starts_what_the_event_did_not(cockpit,
 
 
 def test_events_that_come_twice_or_late_change_nothing(cockpit):
-    """A thousand times ready: runs find nothing, and no batch is processed twice."""
+    """Forty times ready, twice each, and late: runs find nothing, and no batch is processed twice."""
     from prefect.events import emit_event  # noqa: PLC0415
 
     cockpit.wait_until(lambda: not cockpit.is_at_work(), "earlier lanes have left")
     before, lanes = cockpit.cli.json("status"), cockpit.lanes().keys()
-    for number in range(5):
-        emit_event(
-            event="penstock.batch.ready",
-            resource={
-                "prefect.resource.id": f"penstock.batch.again-{number}",
-                "penstock.pool": USUAL_POOL,
-                "penstock.level": "HIGH",
-                "penstock.lane": "wanted",
-            },
-        )
+    late = datetime.now(UTC) - timedelta(hours=1)
+    for number in range(40):
+        # Half of them an hour late, and all of them twice.
+        told = {"occurred": late} if number % 2 else {}
+        for _ in range(2):
+            emit_event(
+                event="penstock.batch.ready",
+                resource={
+                    "prefect.resource.id": f"penstock.batch.again-{number}",
+                    "penstock.pool": USUAL_POOL,
+                    "penstock.level": "HIGH",
+                    "penstock.lane": "wanted",
+                },
+                id=uuid5(NAMESPACE_URL, f"again-{number}"),
+                **told,
+            )
     cockpit.wait_until(lambda: cockpit.lanes().keys() - lanes, "a run was started for nothing")
     after = cockpit.cli.json("status")
     assert before["batches"] == after["batches"]
