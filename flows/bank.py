@@ -95,6 +95,10 @@ class SlotBank:
         else:
             await self._give_back(0)
 
+    async def leave(self) -> None:
+        """The end: what is held by then for requests that were broken off is nobody's."""
+        await self._leases.leave()
+
     @property
     def _lasting(self) -> int:
         return self._leases.lasting(self._terms.longest_request)

@@ -90,6 +90,7 @@ class Provider:
         for bank in self._banks.values():
             with suppress(*_AWAY):
                 await bank.close("no work is under way in this process")
+                await bank.leave()
         for name in tuple(self._banks):
             self._forget(name)
         self._throttle.slots[REQUESTS] = Slots(self._throttle.most, self._throttle.short)

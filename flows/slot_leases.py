@@ -4,9 +4,10 @@ Prefect's server counts the slots. Beside each lease the ledger has whose it is,
 died do not wait for the end of its leases.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 
 from ledger.slots import SlotLease, forget_slot_lease, forget_wish, note_slot_lease, slot_leases_of
-from tasks.processes import has_died, process_identity
+from tasks.processes import has_died, nobody, process_identity
 from tasks.runtime import Runtime
 from tasks.uninterrupted import uninterrupted
 
@@ -54,7 +55,7 @@ class SlotLeases:
         self._run, self._client, self._limit = run, client, limit
         self._lease = max(lease, SHORTEST)
         self._held: dict[str, SlotLease] = {}
-        self._dead_since: dict[str, datetime] = {}
+        self._dead_since: dict[str, float] = {}
 
     @property
     def total(self) -> int:
@@ -82,6 +83,12 @@ class SlotLeases:
     async def end(self, lease: SlotLease) -> None:
         """Give this one back whole."""
         await uninterrupted(self._end(lease))
+
+    async def leave(self) -> None:
+        """Leave what requests that were broken off still need: as of the dead, others free it in time."""
+        held, self._held = self._held, {}
+        for lease in held.values():
+            await self._run.in_ledger(note_slot_lease, replace(lease, process=nobody()))
 
     async def take(
         self, missing: int, request_s: float, taken: Callable[[], None], *, largest_first: bool = False
@@ -128,8 +135,9 @@ class SlotLeases:
             elif lease.id not in self._held and has_died(lease.process):
                 if lease.owner not in self._dead_since:
                     await self._run.in_ledger(forget_wish, self._limit, lease.owner)
-                since = self._dead_since.setdefault(lease.owner, now)
-                if (now - since).total_seconds() >= lease.request_s:
+                # No clock that may be set: how long requests last is a matter of seconds that pass.
+                since = self._dead_since.setdefault(lease.owner, time.monotonic())
+                if time.monotonic() - since >= lease.request_s:
                     await uninterrupted(self._end(lease))
 
     async def _take_block(self, size: int, request_s: float) -> None:

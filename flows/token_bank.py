@@ -26,6 +26,9 @@ class TokenBank:
         """True where more is wanted than there was at the last look."""
         return not self.is_idle
 
+    async def leave(self) -> None:
+        """Nothing is held here."""
+
     def use_what_lasts(self) -> None:
         """What was bought does not go bad."""
 

@@ -20,6 +20,11 @@ def process_identity() -> str:
     return f"{process_name()}@{psutil.Process().create_time():.2f}"
 
 
+def nobody() -> str:
+    """A process of this host that is no more, whenever it is asked for."""
+    return f"{socket.gethostname()}:0"
+
+
 def has_died(process: str) -> bool:
     """True where it was on this host and is no more; of other hosts nobody here can tell.
 

@@ -155,19 +155,20 @@ class PaidCalls:
         # What waits for its turn is not yet on record: every call that is has left, and may have been paid for.
         async with self.client.throttle.passed(
             Passenger(request.model, who.tenant, request.characters, who.rank)
-        ) as used:
+        ) as passage:
             call_id = self.new_id()
             identity = self._identity(call_id, who, question, number)
             earlier = await self._begun(identity, who.lease)
             if earlier is not None:
-                used(Usage())
+                passage.used(Usage())
                 return PaidReply(None, earlier)
-            answer = await self._answer(request, call_id)
+            with passage.asked():
+                answer = await self._answer(request, call_id)
             if isinstance(answer, Reply):
-                used(answer.usage)
+                passage.used(answer.usage)
                 return PaidReply(call_id, answer)
             if answer.failure.usage != Usage():
-                used(answer.failure.usage)  # cut, or refused, it has cost its tokens all the same
+                passage.used(answer.failure.usage)  # cut, or refused, it has cost its tokens all the same
         # The slot is free by now: the cap is the provider's, and what is written down takes none of it.
         await self._settle(call_id, answer.failure)
         raise answer

@@ -11,10 +11,20 @@ from itertools import count
 from typing import Final
 
 _REMEMBERED: Final = 200
+MARGIN: Final = 1.5
+UNKNOWN_S: Final = 30.0
+"""How long a request is taken to last where none has ended yet."""
 
 
 class NoSlotsError(Exception):
     """There are none for anybody for now; the message says why."""
+
+
+class Hold:
+    """A slot that a request has."""
+
+    is_asked = False
+    """True while the provider has the request."""
 
 
 class Slots:
@@ -32,7 +42,7 @@ class Slots:
         self.short = short or asyncio.Event()
         """Set by whoever has to wait; whoever provides slots clears it."""
         self._lasted: deque[float] = deque([0.0], maxlen=_REMEMBERED)
-        self._began: dict[object, float] = {}
+        self._began: dict[Hold, float] = {}
 
     @property
     def allowed(self) -> int:
@@ -79,20 +89,32 @@ class Slots:
                 turn.set_exception(NoSlotsError(why))
 
     @asynccontextmanager
-    async def taken(self, rank: int = 0) -> AsyncIterator[None]:
+    async def taken(self, rank: int = 0) -> AsyncIterator[Hold]:
         """A slot for the time of the block. Of those that wait the highest rank is first, then who came first.
+
+        A request that is broken off while the provider has it is in flight there still: its slot stays taken for as
+        long as others have lasted.
 
         Raises:
             NoSlotsError: slots are closed, or were while this one waited.
         """
         await self._turn(rank)
-        request = object()
-        self._began[request] = time.monotonic()
+        hold = Hold()
+        self._began[hold] = time.monotonic()
         try:
-            yield
+            yield hold
         finally:
-            self._lasted.append(time.monotonic() - self._began.pop(request))
-            self._give_back()
+            lasted = time.monotonic() - self._began.pop(hold)
+            if hold.is_asked:
+                asyncio.get_running_loop().call_later(self._still_with_provider_s(lasted), self._give_back)
+            else:
+                self._lasted.append(lasted)
+                self._give_back()
+
+    def _still_with_provider_s(self, lasted: float) -> float:
+        """How long a request that has lasted so long is answered yet, as far as one knows."""
+        longest = max(self._lasted)
+        return max(0.0, (MARGIN * longest if longest else UNKNOWN_S) - lasted)
 
     async def _turn(self, rank: int) -> None:
         if self._closed is not None:

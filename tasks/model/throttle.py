@@ -4,14 +4,14 @@ Here is what this process may use now. Who provides it, from limits that all pro
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from contracts.calls import Usage
 from tasks.model.caps import REQUESTS, requests_of_model, requests_of_tenant, tokens_of_model
-from tasks.model.slots import Slots
+from tasks.model.slots import Hold, Slots
 from tasks.model.tokens import TokenPurse
 
 CHARACTERS_A_TOKEN: Final = 4
@@ -31,6 +31,29 @@ class Passenger:
     rank: int = 0
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What a request holds. It tells what it `used`, if it knows, and when the provider has it."""
+
+    holds: Sequence[Hold]
+    used: Callable[[Usage], None]
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """For the time that the provider has the request. Broken off, as by a cancellation, it has it still."""
+        self._set(is_asked=True)
+        try:
+            yield
+        except Exception:
+            self._set(is_asked=False)
+            raise
+        self._set(is_asked=False)
+
+    def _set(self, *, is_asked: bool) -> None:
+        for hold in self.holds:
+            hold.is_asked = is_asked
+
+
 class Throttle:
     """The caps on this process's requests. Without anybody who provides, `most` may be in flight."""
 
@@ -43,8 +66,8 @@ class Throttle:
         self._answers: dict[str, float] = {}
 
     @asynccontextmanager
-    async def passed(self, who: Passenger) -> AsyncIterator[Callable[[Usage], None]]:
-        """Hold what the request needs for the time of the block, which tells what the request used, if it knows.
+    async def passed(self, who: Passenger) -> AsyncIterator[Passage]:
+        """Hold what the request needs for the time of the block.
 
         The special caps come first: who waits for one of them keeps nobody else from the slots of all.
 
@@ -56,9 +79,9 @@ class Throttle:
             bill = None
             if (purse := self.purses.get(tokens)) is not None:
                 bill = await held.enter_async_context(purse.spent(self._expected(who), who.rank))
-            for name in (requests_of_tenant(who.tenant), requests_of_model(who.model), REQUESTS):
-                if (slots := self.slots.get(name)) is not None:
-                    await held.enter_async_context(slots.taken(who.rank))
+            names = (requests_of_tenant(who.tenant), requests_of_model(who.model), REQUESTS)
+            caps = [slots for name in names if (slots := self.slots.get(name)) is not None]
+            holds = [await held.enter_async_context(slots.taken(who.rank)) for slots in caps]
 
             def used(usage: Usage) -> None:
                 if usage.output_tokens:
@@ -67,7 +90,7 @@ class Throttle:
                 if bill is not None:
                     bill.tokens = usage.throttled_tokens
 
-            yield used
+            yield Passage(holds, used)
 
     def _expected(self, who: Passenger) -> int:
         answer = self._answers.get(who.model, float(FIRST_ANSWER))

@@ -1,16 +1,25 @@
 """What a request needs before it leaves: every cap on it, and tokens that are settled with what it used."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.counting_model import counting_model
 from contracts.calls import Usage
+from contracts.content import InsightReport
 from tasks.model.caps import BURST, REQUESTS, cap_of_tokens, requests_of_model, requests_of_tenant
+from tasks.model.client import ModelCallError, ModelClient, ModelRequest
+from tasks.model.prices import load_prices
 from tasks.model.slots import NoSlotsError, Slots
 from tasks.model.throttle import Passenger, Throttle
 from tasks.model.tokens import TokenPurse
+from tests.worlds import until
+
+MODEL = "offline-extractive"
+ASKED = ModelRequest(MODEL, "You are an analyst.", "What is wrong?", InsightReport, 100)
 
 STEPS = st.one_of(
     st.tuples(st.just("buy"), st.integers(1, 40)),
@@ -202,10 +211,36 @@ def test_what_is_expected_of_a_request_follows_what_answers_have_used():
         purse.open(1_000_000)
         purse.add(1_000_000)
         for _ in range(60):
-            async with throttle.passed(Passenger("m", "t", 400)) as used:
-                used(Usage(input_tokens=100, output_tokens=3_000))
+            async with throttle.passed(Passenger("m", "t", 400)) as passage:
+                passage.used(Usage(input_tokens=100, output_tokens=3_000))
         before = purse._left
         async with throttle.passed(Passenger("m", "t", 400)):
             assert before - purse._left == pytest.approx(3_100, rel=0.01)
 
     asyncio.run(play())
+
+
+def test_requests_that_are_broken_off_count_for_as_long_as_the_provider_has_them():
+    """Four slots, eight requests that are cancelled on the way, eight more: the model's server never has five."""
+
+    async def played(model):
+        throttle = Throttle(4)
+        async with ModelClient("offline", model.url, 10.0, 4, load_prices()) as client:
+
+            async def one():
+                async with throttle.passed(Passenger(MODEL, "acme", 40)) as passage:
+                    with passage.asked(), suppress(ModelCallError):
+                        await client.ask(ASKED, "call")
+
+            await one()  # by which it is known how long they take
+            lane = [asyncio.create_task(one()) for _ in range(8)]
+            await until(lambda: model.in_flight == 4)
+            for request in lane:
+                request.cancel()
+            await asyncio.gather(*lane, return_exceptions=True)
+            await asyncio.gather(*(one() for _ in range(8)))
+
+    with counting_model(0.3, 0.3) as model:
+        asyncio.run(played(model))
+    assert model.most == 4
+    assert model.answered == 1 + 4 + 8
