@@ -65,8 +65,11 @@ async def run_plainly(
     except BaseException as error:
         enter(await exception_to_crashed_state(error))
         raise
-    is_state = isinstance(value, State)
-    return enter(value if is_state else State(type=StateType.COMPLETED, name="Completed", data=value))
+    if isinstance(value, State):
+        if value.is_failed():
+            task_run_logger(run, task).error("%s: %s", value.name, value.message)
+        return enter(value)
+    return enter(State(type=StateType.COMPLETED, name="Completed", data=value))
 
 
 def _new_run(task: Task[..., Any], task_run_id: UUID, name: str) -> TaskRun:
