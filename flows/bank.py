@@ -19,7 +19,8 @@ WISH: Final = timedelta(seconds=10)
 REMEMBERED: Final = timedelta(seconds=3)
 """How long a process keeps slots that it does not need at the moment, where nobody else does."""
 MARGIN: Final = 1.5
-LEAST_S: Final = 1.0
+STEP: Final = 1.25
+LEAST_S: Final = 0.25
 UNKNOWN_REQUEST: Final = timedelta(seconds=30)
 """How long a request is taken to last at most where none has ended yet."""
 
@@ -95,6 +96,11 @@ class SlotBank:
         else:
             await self._give_back(0)
 
+    @property
+    def next_s(self) -> float:
+        """In how many seconds there are slots of the dead to be had; infinity where there are none."""
+        return self._leases.dead_over_s
+
     async def leave(self) -> None:
         """The end: what is held by then for requests that were broken off is nobody's."""
         await self._leases.leave()
@@ -148,5 +154,5 @@ class SlotBank:
         if not seen:
             return min(UNKNOWN_REQUEST, self._terms.longest_request).total_seconds()
         # In steps, so that there is something to note now and then and not at every look.
-        steps = ceil(log(MARGIN * seen.total_seconds(), MARGIN))
-        return min(max(LEAST_S, MARGIN**steps), self._terms.longest_request.total_seconds())
+        steps = ceil(log(MARGIN * seen.total_seconds(), STEP))
+        return min(max(LEAST_S, STEP**steps), self._terms.longest_request.total_seconds())

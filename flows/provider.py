@@ -25,7 +25,7 @@ from tasks.runtime import Runtime
 
 EVERY_S: Final = 2.0
 """Between looks while there is work; a limit changed in the UI is in force then."""
-SCARCE_S: Final = 0.5
+SCARCE_S: Final = 0.3
 """Between looks while others may give back what is wanted here."""
 IDLE_S: Final = 5.0
 LEAST_S: Final = 0.05
@@ -133,7 +133,7 @@ class Provider:
         banks = self._banks.values()
         is_idle = all(bank.is_idle for bank in banks)
         if any(bank.is_scarce and not bank.is_idle for bank in banks):
-            await asyncio.sleep(SCARCE_S)
+            await asyncio.sleep(min(SCARCE_S, *(bank.next_s for bank in banks)))
         else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_S if is_idle else EVERY_S):

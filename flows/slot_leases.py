@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 from typing import Final
 from uuid import UUID
 
@@ -55,7 +56,7 @@ class SlotLeases:
         self._run, self._client, self._limit = run, client, limit
         self._lease = max(lease, SHORTEST)
         self._held: dict[str, SlotLease] = {}
-        self._dead_since: dict[str, float] = {}
+        self._dead_over: dict[str, float] = {}
 
     @property
     def total(self) -> int:
@@ -126,6 +127,12 @@ class SlotLeases:
                 self._held[lease.id] = replace(lease, request_s=request_s)
                 await self._run.in_ledger(note_slot_lease, self._held[lease.id])
 
+    @property
+    def dead_over_s(self) -> float:
+        """In how many seconds requests of the dead must be over that are waited for; infinity where none are."""
+        left = [over - time.monotonic() for over in self._dead_over.values()]
+        return min((one for one in left if one > 0), default=inf)
+
     async def free_the_dead(self) -> None:
         """Give back what processes hold that have died, once nothing of theirs can be in flight any more."""
         now = self._run.clock()
@@ -133,11 +140,11 @@ class SlotLeases:
             if lease.until <= now:
                 await self._run.in_ledger(forget_slot_lease, lease.id)
             elif lease.id not in self._held and has_died(lease.process):
-                if lease.owner not in self._dead_since:
+                if lease.owner not in self._dead_over:
                     await self._run.in_ledger(forget_wish, self._limit, lease.owner)
                 # No clock that may be set: how long requests last is a matter of seconds that pass.
-                since = self._dead_since.setdefault(lease.owner, time.monotonic())
-                if time.monotonic() - since >= lease.request_s:
+                over = self._dead_over.setdefault(lease.owner, time.monotonic() + lease.request_s)
+                if time.monotonic() >= over:
                     await uninterrupted(self._end(lease))
 
     async def _take_block(self, size: int, request_s: float) -> None:

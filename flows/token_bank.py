@@ -1,5 +1,7 @@
 """The tokens a minute of one model: bought from a limit whose slots decay, as many as are wanted and there are."""
 
+from math import inf
+
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
@@ -25,6 +27,9 @@ class TokenBank:
     def is_scarce(self) -> bool:
         """True where more is wanted than there was at the last look."""
         return not self.is_idle
+
+    next_s = inf
+    """Nothing comes here at a time of its own."""
 
     async def leave(self) -> None:
         """Nothing is held here."""
