@@ -118,8 +118,11 @@ class Installation:
 
 
 @contextmanager
-def installation(pool_type: PoolType, latency_s: float = 0.0) -> Iterator[Installation]:
-    """`penstock up`, which is a warm worker; or its services, deployments on a process pool, and a worker for it."""
+def installation(pool_type: PoolType, latency_s: float = 0.0, **settings: str) -> Iterator[Installation]:
+    """`penstock up`, which is a warm worker; or its services, deployments on a process pool, and a worker for it.
+
+    `settings` are variables of its environment besides.
+    """
     with tempfile.TemporaryDirectory() as folder, model_server(Path(folder), latency_s) as model:
         home = Path(folder)
         given = {
@@ -130,6 +133,7 @@ def installation(pool_type: PoolType, latency_s: float = 0.0) -> Iterator[Instal
             "PENSTOCK_AUDIENCES": '["admin"]',
             "PENSTOCK_POOL_TYPE": pool_type,
             "PENSTOCK_OFFLINE_URL": model,
+            **settings,
         }
         made = Installation(home, given)
         try:

@@ -24,7 +24,7 @@ PATIENCE_S: Final = 3_600
 
 def run(batches: int = BATCHES) -> dict[str, Any]:
     """MB of the worker early and late, their ratio, model calls a second: the median of the run's thirds."""
-    with installation("warm", latency_s=LATENCY_S) as made:
+    with installation("warm", latency_s=LATENCY_S, PENSTOCK_BATCHING__MAX_EVENTS="1") as made:
         made.command("ingest", "-", stdin=_events(0, EARLY))
         _wait(made, EARLY)
         early = _memory_mb(made)
