@@ -18,6 +18,7 @@ from flows.watch import watched
 from ledger.errors import LedgerFaultError
 from ledger.facts import newest_fact
 from tasks.collector import settle_memory
+from tasks.lake_supply import LakeSupplyError
 from tasks.runtime import Runtime, runtime
 from tasks.settings import Settings
 
@@ -29,7 +30,7 @@ async def at_hand(settings: Settings, stop: Event, *, keeps_lake: bool = False) 
     With `keeps_lake` the analysts' lake is brought up to date beside it, and at the end.
     """
     async with (
-        runtime(settings, stop=stop) as run,
+        runtime(settings, stop=stop, lasts=True) as run,
         displayed(),
         logged(run),
         telling(run),
@@ -77,5 +78,5 @@ class _Lake:
             if newest != self._seen:
                 await refresh_lake()
                 self._seen = newest
-        except (httpx.HTTPError, PrefectException, LedgerFaultError) as error:
+        except (httpx.HTTPError, PrefectException, LedgerFaultError, LakeSupplyError) as error:
             get_logger("penstock").warning("cannot bring the lake up to date now: %s", error)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flows.artifacts import artifact_keys
-from flows.lake import write_facts
 from ledger.engine import Ledger
 from ledger.erasure import Erasure, erase_person
 from tasks.delivery import remove_files
+from tasks.lake_supply import write_facts
 from tasks.settings import Settings
 
 
@@ -57,7 +57,7 @@ def _remove_files(settings: Settings, tenant: str, erasure: Erasure) -> int:
 
 def _rewrite_lake(ledger: Ledger, settings: Settings, now: datetime) -> int:
     """Write the lake from the ledger as it is now, and remove every older version of its files."""
-    from flywheel import forget  # noqa: PLC0415 - as in `flows.lake`
+    from flywheel import forget  # noqa: PLC0415 - as in `tasks.lake_supply`
 
     if not settings.lake.exists():
         return 0

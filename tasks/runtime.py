@@ -43,6 +43,8 @@ class Runtime:
     tenants: TenantNames
     stop: Event = field(default_factory=Event)
     """Set when this process is to end: nothing new begins."""
+    lasts: bool = False
+    """Whether the process works for long: what takes much memory for a while has a process of its own then."""
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever publishes."""
 
@@ -105,6 +107,7 @@ async def runtime(
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
     stop: Event | None = None,
+    lasts: bool = False,
 ) -> AsyncIterator[Runtime]:
     """The current runtime, or a new one from `settings` for the time of the block."""
     found = _current.get()
@@ -119,7 +122,7 @@ async def runtime(
             calls = PaidCalls(ledger, client, retry, clock, new_id, settings.call_rules)
             owner = f"worker-{new_id()[:8]}"
             tenants = TenantNames(ledger, clock, settings.ordinary_names)
-            opened = Runtime(settings, ledger, calls, clock, new_id, owner, tenants, stop or Event())
+            opened = Runtime(settings, ledger, calls, clock, new_id, owner, tenants, stop or Event(), lasts)
             token = _current.set(opened)
             try:
                 yield opened

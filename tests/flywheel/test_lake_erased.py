@@ -6,8 +6,8 @@ from datetime import timedelta
 import flywheel
 from contracts.events import Rejection
 from flows.erasure import erase_everywhere
-from flows.lake import write_facts
 from ledger.intake import record_intake
+from tasks.lake_supply import write_facts
 from tasks.settings import Settings
 from tests.stores import in_lake
 

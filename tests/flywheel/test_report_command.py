@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from flows.lake import write_facts
 from gateway.cli import main
+from tasks.lake_supply import write_facts
 from tasks.runtime import runtime
 from tasks.settings import Settings
 
