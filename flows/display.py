@@ -47,6 +47,7 @@ class Display:
         self._events: list[Event] = []
         self._bundling = asyncio.Lock()
         self._pages: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(MOST_PAGES)
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     def tell(self, event: Event) -> None:
@@ -56,11 +57,14 @@ class Display:
 
     async def draw(self, page: Coroutine[Any, Any, None]) -> None:
         """Have `page` make artifacts, in its turn and in the flow or task run that asks for them."""
+        try:
+            await self._room.acquire()
+        except asyncio.CancelledError:
+            page.close()
+            raise
         drawing = asyncio.create_task(self._drawn(page))
         self._pages.add(drawing)
-        drawing.add_done_callback(self._pages.discard)
-        while len(self._pages) > MOST_PAGES:
-            await asyncio.wait(set(self._pages), return_when=asyncio.FIRST_COMPLETED)
+        drawing.add_done_callback(self._gone)
 
     async def keep(self) -> None:
         """Send events every so often, for as long as nobody cancels."""
@@ -104,6 +108,10 @@ class Display:
         except BaseException:
             self._events[:0] = bundle
             raise
+
+    def _gone(self, drawing: "asyncio.Task[None]") -> None:
+        self._pages.discard(drawing)
+        self._room.release()
 
     async def _drawn(self, page: Coroutine[Any, Any, None]) -> None:
         async with self._turn:

@@ -94,7 +94,8 @@ def batch_origins(ledger: Ledger, batch_id: str) -> tuple[Origin, ...]:
         .join(batches, batches.c.id == ours.c.batch_id)
         .outerjoin(others, elsewhere)
         .where(ours.c.batch_id == batch_id, _BELONGS)
-        .order_by(events.c.seq, others.c.batch_id)
+        # By the batch's own column: in the order of `events` SQLite would go through all of them.
+        .order_by(ours.c.event_seq, others.c.batch_id)
     )
     with reading(ledger) as connection:
         rows = connection.execute(query).all()

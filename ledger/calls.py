@@ -30,7 +30,8 @@ _ANSWERED: Final = (
         model_calls.c.request_hash == bindparam("body"),
         model_calls.c.state == CallState.SUCCEEDED.value,
     )
-    .order_by(model_calls.c.started_at)
+    # Not by `started_at`: SQLite would then go through all that has ever succeeded in that index's order.
+    .order_by(model_calls.c.finished_at)
     .limit(1)
 )
 _HELD: Final = select(batches.c.id).where(

@@ -134,6 +134,7 @@ batch_events: Final = Table(
     Column("batch_id", String, ForeignKey("batches.id"), primary_key=True),
     # No foreign key: a plan's events were found in the pool in the same transaction, and events never go away.
     Column("event_seq", BigInteger, primary_key=True),
+    Index("ix_batch_events_event", "event_seq"),
     sqlite_with_rowid=False,
 )
 
