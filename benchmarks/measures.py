@@ -193,13 +193,21 @@ MEASURES: Final = (
     Measure(
         "sustained",
         sustained.run,
-        "`penstock up`, batches of one event, calls of 5 ms, everything tracked; one run of 2,000 batches, "
-        "the rate is the median of its thirds.",
+        "`penstock up`, calls of 5 ms, everything tracked; 300 batches of ten events and 28 calls, then 2,000 of one "
+        "event and ten calls. A rate is the median of a run's thirds.",
         (
-            Row("model calls a second, 5 ms each", lambda found: f"{found['calls_per_s']:.0f}", "150"),
+            Row(
+                "model calls a second, 5 ms each",
+                lambda found: f"{found['usual']['calls_per_s']:.0f}",
+                "150",
+            ),
+            Row(
+                "the same in batches of one event",
+                lambda found: f"{found['smallest']['calls_per_s']:.0f}",
+            ),
             Row(
                 "memory of a warm worker after 2,000 batches, beside 100",
-                lambda found: f"{found['ratio']:.2f} x ({found['late_mb']:.0f} MB)",
+                lambda found: f"{found['smallest']['ratio']:.2f} x ({found['smallest']['late_mb']:.0f} MB)",
                 "1.2 x",
             ),
         ),
