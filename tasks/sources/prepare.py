@@ -31,15 +31,14 @@ def _outcome(
         return _rejection(record, origin, record.problem or "the record is empty")
     try:
         reading = mapper.read(record.value)
-        pipeline = mapper.pipeline(reading.event.type)
         if redactor is None:
-            return prepare(reading, pipeline, record.line, record.raw)
-        return _redacted(reading, pipeline, record.line, redactor)
+            return prepare(reading, record.line, record.raw)
+        return _redacted(reading, record.line, redactor)
     except RecordError as error:
         return _rejection(record, origin, str(error))
 
 
-def _redacted(reading: Reading, pipeline: str, line: int, redactor: Redactor) -> PreparedEvent:
+def _redacted(reading: Reading, line: int, redactor: Redactor) -> PreparedEvent:
     """The event redacted, and its original's hash, so that it stays its own duplicate when patterns change.
 
     What a conflict would show of it is the redacted event.
@@ -49,12 +48,12 @@ def _redacted(reading: Reading, pipeline: str, line: int, redactor: Redactor) ->
         event = redactor.event(reading.event)
     except TypeError as error:
         raise RecordError(f"data cannot be kept as JSON: {error}") from None
-    prepared = prepare(reading._replace(event=event), pipeline, line, b"")
+    prepared = prepare(reading._replace(event=event), line, b"")
     keyed = redactor.content_hash(plain)
     return prepared._replace(content_hash=keyed, plain_hash=plain, raw=prepared.payload.encode())
 
 
-def prepare(reading: Reading, pipeline: str, line: int, raw: bytes) -> PreparedEvent:
+def prepare(reading: Reading, line: int, raw: bytes) -> PreparedEvent:
     """The event with its identity, content hash, JSON and size; RecordError where it cannot be kept.
 
     Its tokens are estimated from its whole JSON, which is about what a prompt shows of it and rather more.
@@ -66,7 +65,7 @@ def prepare(reading: Reading, pipeline: str, line: int, raw: bytes) -> PreparedE
             reading.event,
             payload,
             tokens=len(payload) // CHARACTERS_PER_TOKEN,
-            pipeline=pipeline,
+            pipeline=reading.pipeline,
             line=line,
             raw=raw,
             stated=reading.stated,
