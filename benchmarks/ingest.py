@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from ledger.engine import close_ledger, open_ledger
 from tasks.sources.intake import ingest
+from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 
 EVENTS = 1_000_000
@@ -133,7 +134,7 @@ def measure(source: Path, ledger: Path) -> dict[str, Any]:
     """Ingest one file into one ledger in this process: events a second, its peak memory, what became of them."""
     opened = open_ledger(f"sqlite:///{ledger}")
     wall, cpu = time.perf_counter(), time.process_time()
-    result = ingest(opened, [source], load_mapping(), now=lambda: datetime.now(UTC))
+    result = ingest(opened, [source], Mapper(load_mapping()), now=lambda: datetime.now(UTC))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     close_ledger(opened)
     return {

@@ -84,7 +84,8 @@ class Installation:
             "id": f"e-{self._sent}",
             "source": "bench",
             "type": "feedback.submitted",
-            "tenant": "acme",
+            # One of their own: a tenant has a hundred solutions a day.
+            "tenant": f"t-{self._sent}",
             "priority": "HIGH",
             "time": datetime.now(UTC).isoformat(),
             "data": {"text": STORY.format(n=self._sent)},

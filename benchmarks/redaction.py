@@ -149,11 +149,12 @@ def _event(number: int, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _events_per_s(source: Path, ledger: Path, redactor: Redactor | None) -> float:
     from ledger.engine import close_ledger, open_ledger
     from tasks.sources.intake import ingest
+    from tasks.sources.mapper import Mapper
     from tasks.sources.mapping import load_mapping
 
     opened = open_ledger(f"sqlite:///{ledger}")
     started = time.perf_counter()
-    ingest(opened, [source], load_mapping(), now=lambda: datetime.now(UTC), redactor=redactor)
+    ingest(opened, [source], Mapper(load_mapping()), now=lambda: datetime.now(UTC), redactor=redactor)
     wall = time.perf_counter() - started
     close_ledger(opened)
     return EVENTS / wall

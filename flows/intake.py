@@ -8,7 +8,9 @@ from prefect import flow, get_run_logger
 from flows.forming import close_due
 from flows.watch import announced
 from tasks.redaction.start import redactor_of
+from tasks.routing.rules import load_routes
 from tasks.sources.intake import ingest
+from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 
 
@@ -20,11 +22,11 @@ async def ingest_files(paths: list[str]) -> dict[str, int]:
         paths: NDJSON, JSON, CSV or Parquet files, or folders of them, on the worker's machine.
     """
     async with announced() as run:
-        mapping = load_mapping(run.settings.mapping)
+        mapper = Mapper(load_mapping(run.settings.mapping), load_routes(run.settings.routes))
         sources = [Path(path) for path in paths]
         redactor = await asyncio.to_thread(redactor_of, run.settings)
         result = await asyncio.to_thread(
-            ingest, run.ledger, sources, mapping, now=run.clock, redactor=redactor
+            ingest, run.ledger, sources, mapper, now=run.clock, redactor=redactor
         )
         get_run_logger().info("%s", result.counts)
         await close_due(run)

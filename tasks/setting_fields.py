@@ -85,6 +85,12 @@ class SettingFields(BaseSettings):
     home: Path = Field(default_factory=default_home)
     database_url: SecretStr | None = None
     mapping: Path | None = None
+    routes: Path | None = None
+    aws_block: str | None = None
+
+    http_events_per_s: float = Field(500.0, gt=0)
+    http_body_bytes: int = Field(4 * 2**20, ge=1_024)
+    http_body_s: float = Field(30.0, gt=0)
     prices: Path | None = None
 
     redact: bool = False

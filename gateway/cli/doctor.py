@@ -17,6 +17,7 @@ from ledger.watchdog import what_is_stuck
 from tasks.model.prices import load_prices
 from tasks.redaction.pseudonyms import KEY_FILE
 from tasks.redaction.start import redactor_of
+from tasks.routing.rules import load_routes
 from tasks.runtime import utc_now
 from tasks.settings import Settings, load_settings
 from tasks.sources.mapping import load_mapping
@@ -65,7 +66,7 @@ def examine() -> list[Finding]:
         return [Finding("settings", ok=False, seen=str(error), to_do="correct this setting")]
     return [
         Finding("settings", ok=True, seen=f"home {settings.home}"),
-        _checked("mapping", lambda: _mapping(settings), "correct the mapping file"),
+        _checked("mapping", lambda: _mapping(settings), "correct the mapping or the routes"),
         _checked("redaction", lambda: _redaction(settings), "correct the PENSTOCK_REDACT settings"),
         _checked(
             "prices", lambda: _prices(settings), "add the model's prices to a file named by PENSTOCK_PRICES"
@@ -94,7 +95,8 @@ def _checked(check: str, look: Callable[[], str], to_do: str) -> Finding:
 
 def _mapping(settings: Settings) -> str:
     load_mapping(settings.mapping)
-    return str(settings.mapping or "the shipped mapping")
+    routes = len(load_routes(settings.routes).routes)
+    return f"{settings.mapping or 'the shipped mapping'}, {routes or 'no'} routes"
 
 
 def _redaction(settings: Settings) -> str:

@@ -16,7 +16,6 @@ from tasks.collector import cycle_search_paused
 from tasks.redaction.redactor import Redactor
 from tasks.sources.lines import read_ndjson
 from tasks.sources.mapper import Mapper
-from tasks.sources.mapping import Mapping
 from tasks.sources.prepare import outcome_of
 from tasks.sources.read import STDIN, SourceError, find_sources, read_raw
 from tasks.sources.records import Limits, RawRecord
@@ -38,7 +37,7 @@ class IngestResult:
 def ingest(
     ledger: Ledger,
     paths: Sequence[Path | str],
-    mapping: Mapping,
+    mapper: Mapper,
     *,
     now: Callable[[], datetime],
     stdin: BinaryIO | None = None,
@@ -58,7 +57,6 @@ def ingest(
     sources = find_sources(paths)
     if stdin is None and Path(STDIN) in sources.paths:
         raise SourceError("standard input was asked for but there is none; give a file or a folder")
-    mapper = Mapper(mapping)
     counts = IntakeCounts()
     done = itertools.count(1)
     with cycle_search_paused():
@@ -66,8 +64,8 @@ def ingest(
             origin = str(path)
             records = _records(path, stdin, limits)
             outcomes = (outcome_of(record, origin, mapper, redactor) for record in records)
-            for recorded in _recorded(ledger, origin, _chunks(outcomes, limits.chunk_records), now):
-                counts += recorded
+            for chunk in recorded(ledger, origin, outcomes, now, limits):
+                counts += chunk
                 if next(done) % _CHUNKS_PER_SEARCH == 0:
                     gc.collect()
                 if on_progress is not None:
@@ -81,16 +79,17 @@ def _records(path: Path, stdin: BinaryIO | None, limits: Limits) -> Iterator[Raw
     return read_raw(path, limits)
 
 
-def _recorded(
+def recorded(
     ledger: Ledger,
     origin: str,
-    chunks: Iterable[tuple[list[PreparedEvent], list[Rejection]]],
+    outcomes: Iterable[PreparedEvent | Rejection],
     now: Callable[[], datetime],
+    limits: Limits = _USUAL,
 ) -> Iterator[IntakeCounts]:
     """What became of each chunk, in order. While one is written, on a thread of its own, the next is read."""
     with ThreadPoolExecutor(max_workers=1) as writer:
         writing: Future[IntakeCounts] | None = None
-        for events, refused in chunks:
+        for events, refused in _chunks(outcomes, limits.chunk_records):
             if writing is not None:
                 yield writing.result()
             writing = writer.submit(record_intake, ledger, origin, events, refused, now())

@@ -15,13 +15,13 @@ from tasks.sources.tables import read_parquet
 STDIN: Final = "-"
 PARQUET: Final = ".parquet"
 
-_STREAMED: Final[dict[str, Callable[[BinaryIO, Limits], Iterator[RawRecord]]]] = {
+STREAMED: Final[dict[str, Callable[[BinaryIO, Limits], Iterator[RawRecord]]]] = {
     ".ndjson": read_ndjson,
     ".jsonl": read_ndjson,
     ".json": read_json,
     ".csv": read_csv,
 }
-SUFFIXES: Final = (*_STREAMED, PARQUET)
+SUFFIXES: Final = (*STREAMED, PARQUET)
 
 
 class SourceError(OperatorError):
@@ -67,7 +67,7 @@ def read_raw(path: Path, limits: Limits | None = None) -> Iterator[RawRecord]:
     line = 0
     try:
         with path.open("rb") as stream:
-            for record in _STREAMED[path.suffix.lower()](stream, limits):
+            for record in STREAMED[path.suffix.lower()](stream, limits):
                 line = record.line
                 yield record
     except OSError as error:

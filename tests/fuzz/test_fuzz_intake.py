@@ -17,6 +17,7 @@ from tasks.redaction.finder import load_finder
 from tasks.redaction.pseudonyms import Pseudonyms
 from tasks.redaction.redactor import Redactor
 from tasks.sources.intake import ingest
+from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 from tasks.sources.text import event_text
 from tests.conftest import NOW
@@ -63,7 +64,7 @@ def door(sqlite_template, tmp_path_factory):
     def take_in(name, content, planted, redactor=None):
         source = folder / name
         source.write_bytes(content)
-        counts = ingest(ledger, [source], mapping, now=lambda: NOW, redactor=redactor).counts
+        counts = ingest(ledger, [source], Mapper(mapping), now=lambda: NOW, redactor=redactor).counts
         assert counts.read == counts.accepted + counts.duplicates + counts.rejected
         for refused in read_rejections(ledger, counts.rejected):
             assert refused.reason.strip()

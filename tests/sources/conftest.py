@@ -46,11 +46,11 @@ def book(sqlite_url):
 
 
 @pytest.fixture
-def take_in(book, mapping):
+def take_in(book, mapper):
     """Ingest paths, or the bytes given as standard input, into the fresh ledger."""
 
     def take(*paths, text=None, **options):
         stdin = None if text is None else io.BytesIO(text)
-        return ingest(book, paths, mapping, now=lambda: NOW, stdin=stdin, **options)
+        return ingest(book, paths, mapper, now=lambda: NOW, stdin=stdin, **options)
 
     return take

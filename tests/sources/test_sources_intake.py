@@ -24,15 +24,15 @@ def _lines(records):
     return b"\n".join(map(orjson.dumps, records)) + b"\n"
 
 
-def test_events_rejections_and_duplicates_are_counted_on_every_database(ledger, mapping, record, tmp_path):
+def test_events_rejections_and_duplicates_are_counted_on_every_database(ledger, mapper, record, tmp_path):
     """One file with each of them, read twice: the second time every event is a duplicate."""
     path = tmp_path / "in.ndjson"
     good = [record(id=str(number), user=["ann", None][number % 2]) for number in range(30)]
     changed = record(id="3", data={"text": "something else"})
     path.write_bytes(_lines([*good, good[0], changed, record(tenant=None)]) + b"{nope\n\xff\x00\n")
     now = record.__globals__["NOW"]
-    first = ingest(ledger, [path], mapping, now=lambda: now)
-    again = ingest(ledger, [str(path)], mapping, now=lambda: now)
+    first = ingest(ledger, [path], mapper, now=lambda: now)
+    again = ingest(ledger, [str(path)], mapper, now=lambda: now)
     assert first.counts == IntakeCounts(read=35, accepted=30, duplicates=1, rejected=4)
     assert again.counts == IntakeCounts(read=35, accepted=0, duplicates=31, rejected=4)
     found = {one.line: one for one in read_rejections(ledger, 4)}
@@ -150,7 +150,7 @@ bad_lines = st.binary(min_size=1, max_size=60).map(lambda line: b"!" + line.repl
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(bad_lines, max_size=10), st.integers(0, 2**60))
-def test_malformed_lines_never_stop_the_events_between_them(book, mapping, record, bad, salt):
+def test_malformed_lines_never_stop_the_events_between_them(book, mapper, record, bad, salt):
     """Every good line is accepted and every bad one is on record, wherever they stand."""
     good = [orjson.dumps(record(id=f"{salt}-{number}")) for number in range(len(bad) + 1)]
     mixed = [part for pair in zip(good, [*bad, b""], strict=True) for part in pair]
@@ -159,7 +159,7 @@ def test_malformed_lines_never_stop_the_events_between_them(book, mapping, recor
     ingest(
         book,
         ["-"],
-        mapping,
+        mapper,
         now=lambda: now,
         stdin=io.BytesIO(b"\n".join(mixed)),
         on_progress=told.append,

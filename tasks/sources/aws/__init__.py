@@ -1,0 +1,1 @@
+"""What comes by AWS: envelopes, and the shapes of what AWS puts into them."""
