@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from gateway.cli.dlq import dlq
+from gateway.cli.keys import keys
+from gateway.cli.route import route
 
 app = typer.Typer(
     name="penstock",
@@ -18,6 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # loading what draws boxes around the help takes longer than all the rest
 )
 app.add_typer(dlq, name="dlq")
+app.add_typer(keys, name="keys")
+app.add_typer(route, name="route")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of tables.")]
 
@@ -84,6 +88,40 @@ def ingest(
     from gateway.cli.intake import run_ingest
 
     run_ingest(paths, as_json=as_json)
+
+
+@app.command()
+def consume(
+    queues: Annotated[list[str], typer.Argument(help="Addresses of SQS queues.")],
+    until_empty: Annotated[
+        bool, typer.Option("--until-empty", help="End when the queues are empty, instead of at Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take events in from SQS queues.
+
+    A message leaves its queue when what it carries is in the ledger. AWS is reached by the block that
+    PENSTOCK_AWS_BLOCK names, or as every AWS tool on this machine does.
+    """
+    from gateway.cli.consume import run_consume
+
+    run_consume(queues, until_empty=until_empty, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for everybody.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="On which port.")] = 8080,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the HTTP gateway until Ctrl-C.
+
+    Takes events in at /v1/events and tells what became of them. Every request needs a key; `penstock keys make`
+    makes one. /docs describes all of it.
+    """
+    from gateway.cli.serve import run_serve
+
+    run_serve(host, port, as_json=as_json)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger import control_tables, outcome_tables  # noqa: F401, their tables join the metadata
+from ledger import access_tables, control_tables, outcome_tables  # noqa: F401, their tables join the metadata
 from ledger.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -1,0 +1,66 @@
+"""The gateway as an ASGI application: what it needs is opened with it, and closed when its last request is answered."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway.http import events, reading
+from gateway.http.access import Access
+from gateway.http.intake import Desk
+from gateway.http.limits import RateLimit
+from gateway.http.problems import RefusedError, away, refused, unknown, unusable
+from gateway.http.state import Gateway
+from ledger.engine import close_ledger, open_ledger
+from ledger.errors import LedgerFaultError
+from tasks.redaction.start import redactor_of
+from tasks.routing.rules import load_routes
+from tasks.runtime import utc_now
+from tasks.settings import Settings
+from tasks.sources.mapper import Mapper
+from tasks.sources.mapping import load_mapping
+
+ABOUT = "Events in, judged deliverables out. Every request needs a tenant's API key; `penstock keys make` makes one."
+
+
+def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The gateway of an installation."""
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        ledger = open_ledger(settings.ledger_url)
+        desk = Desk(ledger, now)
+        app.state.gateway = Gateway(
+            settings,
+            ledger,
+            Access(ledger, now),
+            desk,
+            RateLimit(settings.http_events_per_s),
+            Mapper(load_mapping(settings.mapping), load_routes(settings.routes)),
+            redactor_of(settings),
+            now,
+        )
+        try:
+            yield
+        finally:
+            await desk.close()
+            close_ledger(ledger)
+
+    app = FastAPI(
+        title="Penstock",
+        version="1",
+        description=ABOUT,
+        lifespan=opened,
+        exception_handlers={
+            RefusedError: refused,
+            RequestValidationError: unusable,
+            HTTPException: unknown,
+            LedgerFaultError: away,
+        },
+    )
+    app.include_router(events.router)
+    app.include_router(reading.router)
+    return app

@@ -1,0 +1,205 @@
+"""`POST /v1/events`: events in, each acknowledged when it is in the ledger; and what became of one."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from contracts.events import Rejection
+from gateway.http.limits import read_body
+from gateway.http.modes import BATCH, LINES, PLAIN, STRUCTURED, records_of
+from gateway.http.problems import RefusedError, answer, answers
+from gateway.http.state import DESCRIBED, Gateway, Opened, Sender
+from ledger.event_reads import event_status
+from ledger.intake import PreparedEvent, Taken
+from tasks.sources.prepare import outcome_of
+from tasks.sources.records import Limits, RawRecord
+
+_LOG: Final = logging.getLogger("penstock")
+LIMITS: Final = Limits()
+router = APIRouter(prefix="/v1", dependencies=DESCRIBED, tags=["events"])
+
+
+class Receipt(BaseModel):
+    """What became of one event that was sent."""
+
+    outcome: Literal["accepted", "duplicate", "rejected"]
+    id: str | None = Field(None, description="The event's id, as it was sent.")
+    status: str | None = Field(None, description="Where to ask what becomes of it.")
+    reason: str | None = Field(None, description="Why it was rejected, in a sentence.")
+
+
+class Receipts(BaseModel):
+    """What became of each event of a batch, in its order, and how many came to what."""
+
+    accepted: int
+    duplicates: int
+    rejected: int
+    events: list[Receipt]
+
+
+class Part(BaseModel):
+    """A batch that an event is in."""
+
+    id: str
+    scope: str
+    level: str
+    state: str
+    link: str
+
+
+class EventStatus(BaseModel):
+    """Where an event stands: the batches it is in, none while it waits for one."""
+
+    id: str
+    source: str
+    type: str
+    priority: str
+    accepted_at: datetime
+    batches: list[Part]
+
+
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["id", "source", "type"],
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "type": {"type": "string", "description": "A kind that the mapping or a route knows."},
+        "time": {"type": "string", "format": "date-time"},
+        "tenant": {"type": "string", "description": "Only the key's own; may be left out."},
+        "user": {"type": "string"},
+        "priority": {"type": "string"},
+        "feature": {"type": "string"},
+        "topic": {"type": "string"},
+        "data": {"type": "object"},
+    },
+}
+_BODIES: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            PLAIN: {"schema": {"oneOf": [_EVENT, {"type": "array", "items": _EVENT}]}},
+            STRUCTURED: {"schema": _EVENT},
+            BATCH: {"schema": {"type": "array", "items": _EVENT}},
+            LINES: {"schema": {"type": "string", "description": "One event a line."}},
+        },
+    }
+}
+
+
+@router.post(
+    "/events",
+    status_code=202,
+    response_model=Receipt,
+    openapi_extra=_BODIES,
+    responses={
+        200: {"model": Receipt, "description": "It was there already."},
+        207: {"model": Receipts, "description": "A batch: what became of each event."},
+        **answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    },
+)
+async def post_events(request: Request, gateway: Opened, sender: Sender) -> Response:
+    """Take in an event, or a batch of them.
+
+    CloudEvents 1.0 structured, binary (`ce-` headers) or as a batch; the same as plain JSON; or NDJSON. An event
+    that was sent before is a duplicate and changes nothing. What is acknowledged is in the ledger.
+    """
+    settings = gateway.settings
+    body = await read_body(request, settings.http_body_bytes, settings.http_body_s)
+    await gateway.access.check_signature(sender, request, body)
+    records, is_batch = records_of(request.headers, body, LIMITS)
+    gateway.rate.spend(sender.tenant, len(records))
+    receipts = await _taken_in(records, gateway, sender.tenant)
+    if is_batch:
+        return answer(_told(receipts), 207)
+    return _of_one(receipts[0])
+
+
+@router.get("/events/{key}", responses=answers(401, 404, 503))
+async def get_event(key: str, gateway: Opened, sender: Sender) -> EventStatus:
+    """Where an event stands."""
+    found = await asyncio.to_thread(event_status, gateway.ledger, key, sender.tenant)
+    if found is None:
+        raise RefusedError(404, "Unknown event", f"there is no event {key!r} of yours")
+    parts = [Part(**batch, link=f"/v1/batches/{batch['id']}") for batch in found.batches]
+    return EventStatus(
+        id=found.id,
+        source=found.source,
+        type=found.kind,
+        priority=found.priority,
+        accepted_at=found.accepted_at,
+        batches=parts,
+    )
+
+
+async def _taken_in(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[Receipt]:
+    """What became of each record, in order; every one of them is on record then."""
+    outcomes = [_outcome(_of_tenant(record, tenant), gateway) for record in records]
+    prepared = [one for one in outcomes if isinstance(one, PreparedEvent)]
+    refused = [one for one in outcomes if isinstance(one, Rejection)]
+    if refused:
+        _LOG.info(
+            "%d of %d events of %s were rejected, as %s",
+            len(refused),
+            len(outcomes),
+            tenant,
+            refused[0].reason,
+        )
+    taken = iter(await gateway.desk.take_in(prepared, refused) if outcomes else ())
+    return [
+        _receipt(one, next(taken))
+        if isinstance(one, PreparedEvent)
+        else Receipt(outcome="rejected", reason=one.reason)
+        for one in outcomes
+    ]
+
+
+def _of_tenant(record: RawRecord, tenant: str) -> RawRecord:
+    """The record as its sender's; another tenant's is none."""
+    if record.value is None:
+        return record
+    said = record.value.get("tenant")
+    if said not in (None, "", tenant):
+        return record._replace(
+            value=None, problem=f"the key is of the tenant {tenant!r}, and may send for no other"
+        )
+    return record._replace(value={**record.value, "tenant": tenant})
+
+
+def _outcome(record: RawRecord, gateway: Gateway) -> PreparedEvent | Rejection:
+    return outcome_of(record, "http", gateway.mapper, gateway.redactor)
+
+
+def _receipt(event: PreparedEvent, taken: Taken) -> Receipt:
+    if taken is Taken.CONFLICT:
+        return Receipt(
+            outcome="rejected",
+            id=event.id,
+            reason=f"the id {event.id!r} from {event.source!r} already exists with other content",
+        )
+    return Receipt(outcome=taken.value, id=event.id, status=f"/v1/events/{event.key.hex()}")
+
+
+def _told(receipts: Sequence[Receipt]) -> Receipts:
+    counts = {
+        name: sum(one.outcome == name for one in receipts) for name in ("accepted", "duplicate", "rejected")
+    }
+    return Receipts(
+        accepted=counts["accepted"],
+        duplicates=counts["duplicate"],
+        rejected=counts["rejected"],
+        events=list(receipts),
+    )
+
+
+def _of_one(receipt: Receipt) -> Response:
+    if receipt.outcome == "rejected":
+        raise RefusedError(422, "Rejected", receipt.reason or "it cannot be an event")
+    status = 202 if receipt.outcome == "accepted" else 200
+    headers = {"location": receipt.status} if receipt.status else None
+    return answer(receipt, status, headers)
