@@ -27,7 +27,8 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import Field
 
 from flows.names import TAG
-from tasks.runtime import runtime
+from ledger.news import forget_news
+from tasks.runtime import Runtime, runtime
 
 CHUNK: Final = 20
 """Runs removed between two looks at the clock and at whether the process is to end."""
@@ -77,8 +78,16 @@ async def prune_runs(keep_days: Days = 7.0, keep_runs: Count = 20_000) -> Pruned
                 break
             artifacts += await _remove_artifacts(client, chunk)
             runs += await _remove_runs(client, chunk)
+        await _forget_news(run, run.clock() - timedelta(days=keep_days))
         get_run_logger().info("%d runs and %d artifacts removed", runs, artifacts)
         return Pruned(runs, artifacts)
+
+
+async def _forget_news(run: Runtime, before: datetime) -> None:
+    """What listeners at the gateway were told, and nobody comes back for."""
+    while not run.stop.is_set():
+        if await run.in_ledger(forget_news, before) == 0:
+            return
 
 
 async def _next(client: PrefectClient, before: datetime, keep_runs: int) -> list[FlowRun]:

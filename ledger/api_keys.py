@@ -2,11 +2,11 @@
 
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from ledger.access_tables import api_keys, signatures
 from ledger.engine import Ledger
@@ -14,6 +14,8 @@ from ledger.errors import LedgerError
 from ledger.sql import reading, writing
 
 PREFIX: Final = "pst"
+REMEMBERED: Final = timedelta(hours=1)
+"""How long a signature is known again: far longer than one is accepted (five minutes)."""
 
 
 class UnknownKeyError(LedgerError):
@@ -115,6 +117,7 @@ def is_new_signature(ledger: Ledger, key_id: str, signature: str, now: datetime)
         if connection.execute(select(seen.at).where(mine)).first() is not None:
             return False
         connection.execute(insert(signatures).values(key_id=key_id, signature_hash=mark, at=now))
+        connection.execute(delete(signatures).where(seen.key_id == key_id, seen.at < now - REMEMBERED))
     return True
 
 

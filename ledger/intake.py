@@ -1,10 +1,11 @@
 """Taking events in: each exactly once, whatever is delivered twice, and what cannot be taken in on record."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
@@ -20,6 +21,7 @@ from contracts.events import (
 from contracts.versions import upgraded_json
 from ledger.columns import storable, to_micros
 from ledger.engine import Ledger
+from ledger.news import tell_news
 from ledger.pools import needed_bits, newest_seq
 from ledger.sql import insert_rows, is_sqlite, reading, writing
 from ledger.tables import events, intakes, pool, rejections
@@ -164,7 +166,15 @@ def record_each(
         _record_rejections(connection, [*refused, *conflicts], now)
         counts = _counts(taken, refused)
         connection.execute(insert(intakes).values(origin=origin, at=now, **counts._asdict()))
+        tell_news(connection, _accepted(rows, now))
     return taken
+
+
+def _accepted(rows: Sequence[tuple[Any, ...]], now: datetime) -> list[dict[str, Any]]:
+    """News for each tenant: how many of its events are in. Of no batch yet."""
+    tenants = Counter(row[_TENANT_AT] for row in rows)
+    told = {"at": now, "batch_id": "", "name": "events.accepted"}
+    return [told | {"tenant": tenant, "payload": {"events": events}} for tenant, events in tenants.items()]
 
 
 def _counts(taken: Sequence[Taken], refused: Sequence[Rejection]) -> IntakeCounts:
@@ -203,6 +213,8 @@ _BITS = {
     for has_user in (True, False)
 }
 _KEPT = PreparedEvent._fields.index("payload") + 1
+_TENANT_AT = 3 + PreparedEvent._fields.index("tenant")
+"""Behind what `record_each` puts before an event's own fields."""
 _COLUMNS = ("seq", "accepted_at", "schema_version", *PreparedEvent._fields[:_KEPT])
 
 

@@ -13,6 +13,7 @@ from contracts.calls import Reply
 from contracts.versions import CURRENT, upgraded
 from ledger.calls import settle as settle_within
 from ledger.engine import Ledger
+from ledger.news import tell_of_batch
 from ledger.sql import Writable, insert_once, reading, writing
 from ledger.tables import items, judgements
 
@@ -142,6 +143,9 @@ def store_verdict(
         judged = connection.execute(_JUDGED, given | {"of_batch": batch_id, "of_item": item})
         if judged.rowcount:
             _replace_scores(connection, batch_id, item, scores, now)
+            given_scores = {one.criterion: one.score for one in scores}
+            told = {"item": item, "verdict": verdict, "scores": given_scores}
+            tell_of_batch(connection, batch_id, "item.judged", told, now)
 
 
 def read_items(ledger: Ledger, batch_id: str) -> tuple[StoredItem, ...]:

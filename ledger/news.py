@@ -10,9 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, or_, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+)
 
 from ledger.access_tables import news
+from ledger.columns import Json, Moment
 from ledger.engine import Ledger
 from ledger.sql import is_sqlite, reading, writing
 
@@ -57,6 +72,28 @@ def tell_news(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         tx = literal(0) if is_sqlite(connection) else text(_TX)
         connection.execute(insert(news).values(tx=tx), list(rows))
+
+
+def tell_of_batch(
+    connection: Connection, batch_id: str, name: str, payload: dict[str, Any], now: datetime
+) -> None:
+    """Leave news of a batch whose tenant the ledger knows."""
+    statement = _OF_BATCH_SQLITE if is_sqlite(connection) else _OF_BATCH_POSTGRESQL
+    connection.execute(statement, {"at": now, "name": name, "payload": payload, "batch": batch_id})
+
+
+def _of_batch(tx: str) -> TextClause:
+    """As text: it is executed for every item, and compiled once."""
+    return text(
+        "INSERT INTO news (tx, at, tenant, batch_id, name, payload) "
+        f"SELECT {tx}, CAST(:at AS bigint), tenant, id, :name, :payload FROM batches WHERE id = :batch"
+    ).bindparams(
+        bindparam("at", type_=Moment), bindparam("payload", type_=Json), bindparam("name", type_=String)
+    )
+
+
+_OF_BATCH_SQLITE: Final = _of_batch("0")
+_OF_BATCH_POSTGRESQL: Final = _of_batch(_TX)
 
 
 def read_news(

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, select, update
 
 from ledger.engine import Ledger
+from ledger.news import tell_of_batch
 from ledger.sql import Writable, reading, upsert, writing
 from ledger.tables import stage_runs
 
@@ -31,6 +32,7 @@ def start_stage(ledger: Writable, batch_id: str, stage: str, now: datetime) -> N
     values = {"batch_id": batch_id, "stage": stage, "state": "RUNNING", "started_at": now}
     with writing(ledger) as connection:
         upsert(connection, stage_runs, values | {"finished_at": None, "error": None})
+        tell_of_batch(connection, batch_id, "stage.started", {"stage": stage}, now)
 
 
 def finish_stage(
@@ -40,6 +42,7 @@ def finish_stage(
     with writing(ledger) as connection:
         ended = {"state": state, "error": error, "finished_at": now}
         connection.execute(_ENDED, ended | {"of_batch": batch_id, "at_stage": stage})
+        tell_of_batch(connection, batch_id, "stage.ended", {"stage": stage, "state": state}, now)
 
 
 def read_stages(ledger: Ledger, batch_id: str) -> tuple[StageRun, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -11,7 +11,7 @@ from fastapi import Request
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gateway.http.problems import RefusedError
-from ledger.api_keys import Holder, holder_of, is_new_signature, signer_of
+from ledger.api_keys import PREFIX, Holder, holder_of, is_new_signature, signer_of
 from ledger.engine import Ledger
 
 KNOWN_S: Final = 5.0
@@ -34,7 +34,7 @@ class Access:
         Raises:
             RefusedError: there is no key, or it is nobody's.
         """
-        token = _token(request)
+        token = _token(request.headers)
         if token is not None:
             found = await self._holder_of(token)
         else:
@@ -52,6 +52,11 @@ class Access:
                 401, "Not signed", "a key's id alone opens nothing: sign the body with its secret"
             )
         return found
+
+    async def listener(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> Holder | None:
+        """Who opens a WebSocket, by a header or, from a browser, by the subprotocol that is a key."""
+        token = _token(headers) or next((one for one in subprotocols if one.startswith(PREFIX)), None)
+        return None if token is None else await self._holder_of(token)
 
     async def check_signature(self, holder: Holder, request: Request, body: bytes) -> None:
         """Nothing, where the key asks for no signature or the body is signed as Standard Webhooks has it, once.
@@ -85,8 +90,8 @@ class Access:
         return found
 
 
-def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def _token(headers: Mapping[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key")
+    return headers.get("x-api-key")

@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from gateway.http import events, reading
+from gateway.http import events, live, reading
 from gateway.http.access import Access
+from gateway.http.feed import Feed
 from gateway.http.intake import Desk
 from gateway.http.limits import RateLimit
 from gateway.http.problems import RefusedError, away, refused, unknown, unusable
@@ -32,12 +33,13 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[None]:
         ledger = open_ledger(settings.ledger_url)
-        desk = Desk(ledger, now)
+        desk, feed = Desk(ledger, now), Feed(ledger)
         app.state.gateway = Gateway(
             settings,
             ledger,
             Access(ledger, now),
             desk,
+            feed,
             RateLimit(settings.http_events_per_s),
             Mapper(load_mapping(settings.mapping), load_routes(settings.routes)),
             redactor_of(settings),
@@ -47,6 +49,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             yield
         finally:
             await desk.close()
+            await feed.close()
             close_ledger(ledger)
 
     app = FastAPI(
@@ -63,4 +66,5 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     )
     app.include_router(events.router)
     app.include_router(reading.router)
+    app.include_router(live.router)
     return app

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from gateway.http.access import Access
+from gateway.http.feed import Feed
 from gateway.http.intake import Desk
 from gateway.http.limits import RateLimit
 from ledger.api_keys import Holder
@@ -26,6 +27,7 @@ class Gateway:
     ledger: Ledger
     access: Access
     desk: Desk
+    feed: Feed
     rate: RateLimit
     mapper: Mapper
     redactor: Redactor | None
