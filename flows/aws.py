@@ -1,17 +1,25 @@
-"""How this installation reaches AWS: by a block of prefect-aws, or as every AWS tool on the machine does."""
+"""How this installation reaches AWS: by blocks of prefect-aws, or as every AWS tool on the machine does."""
 
+import time
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import boto3
+from prefect_aws import S3Bucket
 from prefect_aws.credentials import AwsCredentials
 
 from contracts.errors import OperatorError
 from tasks.sources.aws.clients import RETRIES, AwsClients
 
+BLOCK: Final = "block:"
+KNOWN_S: Final = 300.0
+"""So soon a block that was changed in the UI is in force."""
+_made: dict[str | None, tuple[AwsClients, float]] = {}
+"""Clients are dear to make, and those of a process serve all of it."""
+
 
 class AwsBlockError(OperatorError):
-    """The block that is named in the settings is not there; the message says how to make it."""
+    """The block that is named is not there; the message says how to make it."""
 
 
 async def aws_clients(block: str | None) -> AwsClients:
@@ -22,16 +30,44 @@ async def aws_clients(block: str | None) -> AwsClients:
     Raises:
         AwsBlockError: Prefect has no such block.
     """
+    clients, until = _made.get(block, (None, 0.0))
+    if clients is None or until < time.monotonic():
+        clients = await _new_clients(block)
+        _made[block] = clients, time.monotonic() + KNOWN_S
+    return clients
+
+
+async def bucket_of(target: str, block: str | None) -> S3Bucket:
+    """The bucket at `s3://bucket/prefix`, or `block:name` for an `S3Bucket` block.
+
+    Raises:
+        AwsBlockError: Prefect has no such block.
+    """
+    if target.startswith(BLOCK):
+        return cast(S3Bucket, await _loaded(S3Bucket, target.removeprefix(BLOCK)))
+    bucket, _, prefix = target.removeprefix("s3://").partition("/")
+    return S3Bucket(bucket_name=bucket, bucket_folder=prefix, credentials=await _credentials(block))
+
+
+async def _new_clients(block: str | None) -> AwsClients:
     if block is None:
         return _clients(boto3.Session(), {})
+    found = await _credentials(block)
+    return _clients(found.get_boto3_session(), found.aws_client_parameters.get_params_override())
+
+
+async def _credentials(block: str | None) -> AwsCredentials:
+    return AwsCredentials() if block is None else cast(AwsCredentials, await _loaded(AwsCredentials, block))
+
+
+async def _loaded(kind: type[S3Bucket] | type[AwsCredentials], name: str) -> object:
     try:
-        credentials = cast(AwsCredentials, await cast(Awaitable[object], AwsCredentials.aload(block)))
+        return await cast(Awaitable[object], kind.aload(name))
     except ValueError as error:
         raise AwsBlockError(
-            f"Prefect has no AWS Credentials block called {block!r}; make it in the UI under Blocks, "
-            "or correct PENSTOCK_AWS_BLOCK"
+            f"Prefect has no block {name!r} of the type {kind.get_block_type_slug()}; make it in the UI under Blocks, "
+            "or correct PENSTOCK_AWS_BLOCK or the subscription"
         ) from error
-    return _clients(credentials.get_boto3_session(), credentials.aws_client_parameters.get_params_override())
 
 
 def _clients(session: Any, given: dict[str, Any]) -> AwsClients:  # noqa: ANN401 - boto3's are

@@ -13,13 +13,13 @@ import httpx
 from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
 
+from flows.channels import publish
 from flows.forming import Watch, close_due, is_due
 from flows.watch import announce_all
 from ledger.due import release_due
 from ledger.errors import LedgerFaultError
 from ledger.lanes import ask_for_another, ask_for_lanes
 from ledger.outbox import has_messages
-from tasks.publisher import publish
 from tasks.runtime import Runtime
 
 EVERY_S: Final = 0.2

@@ -12,6 +12,7 @@ from prefect.states import Completed
 from contracts.batches import Batch, BatchWork
 from contracts.events import Priority
 from flows import artifacts
+from flows.channels import publish
 from flows.display import displayed
 from flows.forming import Watch, form_meanwhile
 from flows.leases import claimed_in_turn, give_back
@@ -24,7 +25,6 @@ from flows.watch import announced
 from ledger.due import count_ready
 from ledger.errors import UnreadableBatchError
 from tasks.outcome import Outcome, settle_failure
-from tasks.publisher import publish
 from tasks.runtime import Runtime, current_runtime
 
 Running = dict[asyncio.Task[State[None]], BatchWork]

@@ -17,6 +17,7 @@ from prefect.states import Completed, Failed
 from contracts.batches import BatchState, BatchWork
 from flows import artifacts
 from flows.budgets import solutions_budget
+from flows.channels import publish
 from flows.display import displayed, draw
 from flows.leases import claimed, give_back, kept_lease
 from flows.pipelines import pipeline_named
@@ -29,7 +30,6 @@ from ledger.work import StoredItem, finish_stage, read_items, start_stage
 from tasks.broadcast import broadcast
 from tasks.outcome import Outcome, SolutionsExhaustedError, settle_failure, worst
 from tasks.produce import caller_for, produce
-from tasks.publisher import publish
 from tasks.runtime import current_runtime, runtime
 from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage

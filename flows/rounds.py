@@ -4,6 +4,7 @@ import asyncio
 
 from prefect import tags
 
+from flows.channels import publish
 from flows.forming import form_batches
 from flows.lake import refresh_lake
 from flows.lane import process_ready_batches
@@ -11,7 +12,6 @@ from flows.names import TAG
 from flows.telemetry import logged, telling
 from flows.watch import watched
 from ledger.due import count_ready
-from tasks.publisher import publish
 from tasks.runtime import runtime
 
 

@@ -5,6 +5,7 @@ from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from contracts.events import Priority
+from flows.channels import publish
 from flows.forming import formed, promote_bursts
 from flows.lane import process_ready_batches
 from flows.names import in_pool
@@ -12,7 +13,6 @@ from flows.watch import announced
 from ledger.due import release_due
 from ledger.lanes import unattended_levels
 from ledger.watchdog import tell_what_is_stuck
-from tasks.publisher import publish
 from tasks.runtime import Runtime
 
 

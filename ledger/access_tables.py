@@ -1,4 +1,4 @@
-"""The tables of who may speak to the gateway, and of what those who listen there are told."""
+"""The tables of who may speak to the gateway, who gets what comes out, and of what those who listen are told."""
 
 from typing import Final
 
@@ -26,6 +26,18 @@ signatures: Final = Table(
     Column("key_id", String, primary_key=True),
     Column("signature_hash", LargeBinary, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
+)
+
+subscriptions: Final = Table(
+    "subscriptions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, index=True),
+    Column("kind", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("secret", String),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),
 )
 
 news: Final = Table(

@@ -5,6 +5,7 @@ import asyncio
 from contracts.batches import BatchState
 from ledger.costs import item_costs
 from ledger.deliveries import commit_batch
+from ledger.subscriptions import channels_for
 from ledger.work import read_items
 from tasks.delivery import FILE_CHANNEL, deliverables_of
 from tasks.outcome import Outcome
@@ -18,6 +19,7 @@ async def broadcast(context: BatchContext, lease: str, runtime: Runtime) -> Outc
     stored = {item.item: item for item in await asyncio.to_thread(read_items, ledger, batch.id)}
     costs = await asyncio.to_thread(item_costs, ledger, batch.id)
     made = deliverables_of(context, stored, costs, runtime.clock())
-    await asyncio.to_thread(commit_batch, ledger, batch.id, lease, made, [FILE_CHANNEL], runtime.clock())
+    channels = [FILE_CHANNEL, *await asyncio.to_thread(channels_for, ledger, batch.tenant)]
+    await asyncio.to_thread(commit_batch, ledger, batch.id, lease, made, channels, runtime.clock())
     reason = f"{len(made)} deliverables from {batch.size} events"
     return Outcome(batch, BatchState.DONE, reason, deliverables=len(made))

@@ -1,17 +1,18 @@
 """The publisher: what the outbox holds goes out, each message by its channel; what fails waits, ever longer."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from pydantic import ValidationError
 
-from contracts.deliverables import Deliverable
 from contracts.versions import UnknownVersionError, as_written
 from ledger.dead_letters import DeadLetter
 from ledger.outbox import OutboxMessage, give_up, has_messages, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
+from tasks.channels import Channels, RefusedTargetError, UndeliveredError
+from tasks.channels.webhooks import to_webhook
 from tasks.delivery import FILE_CHANNEL, publish_to_files, remove_files
 from tasks.diagnosis.debugger import diagnose
 from tasks.diagnosis.describe import describe_failure
@@ -25,22 +26,28 @@ FIRST_WAIT: Final = timedelta(seconds=30)
 LONGEST_WAIT: Final = timedelta(hours=1)
 ATTEMPTS: Final = 10
 
-Publish = Callable[[Runtime, Deliverable], object]
+SIDE_BY_SIDE: Final = 16
+"""How many receivers are spoken to at once."""
 
-EXPECTED: Final = (UnknownVersionError, ValidationError, OSError)
-"""How an attempt fails: what is kept cannot be read, or the channel cannot be reached."""
-
-CHANNELS: Final[Mapping[str, Publish]] = {
-    FILE_CHANNEL: lambda run, deliverable: publish_to_files(run.settings.deliverables, deliverable)
-}
+RETRIED: Final = (OSError, UndeliveredError)
+EXPECTED: Final = (UnknownVersionError, ValidationError, RefusedTargetError, *RETRIED)
+"""How an attempt fails: what is kept cannot be read, or the channel cannot be reached, or may not."""
 
 
-async def publish(runtime: Runtime) -> int:
+async def to_files(run: Runtime, message: OutboxMessage) -> None:
+    """Write a deliverable into the installation's folder."""
+    await asyncio.to_thread(lambda: publish_to_files(run.settings.deliverables, message.deliverable))
+
+
+CHANNELS: Final[Channels] = {FILE_CHANNEL: to_files, "webhook": to_webhook}
+
+
+async def publish(runtime: Runtime, channels: Channels = CHANNELS) -> int:
     """Publish all that is due in the outbox; returns how many left. One at a time in a process: it does for all."""
     published = 0
     async with runtime.publishing:
         while taken := await _taken(runtime):
-            errors = await asyncio.to_thread(_attempt_all, taken, runtime)
+            errors = await _attempt_all(taken, channels, runtime)
             sent = [message for message in taken if message.id not in errors]
             for message in taken:
                 if message.id in errors:
@@ -59,20 +66,27 @@ async def _taken(runtime: Runtime) -> tuple[OutboxMessage, ...]:
     return await runtime.in_ledger(take_messages, now, AT_ONCE, runtime.settings.delivery_hold)
 
 
-def _attempt_all(messages: Iterable[OutboxMessage], runtime: Runtime) -> dict[int, Exception]:
-    """One attempt at each; the errors of those that failed."""
+async def _attempt_all(
+    messages: Iterable[OutboxMessage], channels: Channels, runtime: Runtime
+) -> dict[int, Exception]:
+    """One attempt at each, side by side; the errors of those that failed."""
     errors: dict[int, Exception] = {}
-    for message in messages:
-        try:
-            CHANNELS[message.channel](runtime, message.deliverable)
-        except EXPECTED as error:
-            errors[message.id] = error
+    turn = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def attempt(message: OutboxMessage) -> None:
+        async with turn:
+            try:
+                await channels[message.channel.partition(":")[0]](runtime, message)
+            except EXPECTED as error:
+                errors[message.id] = error
+
+    await asyncio.gather(*map(attempt, messages))
     return errors
 
 
 async def _put_off(message: OutboxMessage, error: Exception, runtime: Runtime) -> None:
     """What failed is tried again later, and at last, or where it cannot be read, is a dead letter."""
-    if isinstance(error, OSError) and message.attempts < ATTEMPTS:
+    if isinstance(error, RETRIED) and message.attempts < ATTEMPTS:
         said = redact(f"{type(error).__name__}: {error}", runtime.settings.secrets)
         await runtime.in_ledger(mark_failed, message.id, said, runtime.clock() + wait_after(message.attempts))
     else:

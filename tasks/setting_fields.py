@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -88,6 +88,7 @@ class SettingFields(BaseSettings):
     routes: Path | None = None
     aws_block: str | None = None
 
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     http_events_per_s: float = Field(500.0, gt=0)
     http_body_bytes: int = Field(4 * 2**20, ge=1_024)
     http_body_s: float = Field(30.0, gt=0)

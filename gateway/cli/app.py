@@ -7,6 +7,7 @@ import typer
 from gateway.cli.dlq import dlq
 from gateway.cli.keys import keys
 from gateway.cli.route import route
+from gateway.cli.subscriptions import subscriptions
 
 app = typer.Typer(
     name="penstock",
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.add_typer(dlq, name="dlq")
 app.add_typer(keys, name="keys")
 app.add_typer(route, name="route")
+app.add_typer(subscriptions, name="subscriptions")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of tables.")]
 

@@ -212,9 +212,9 @@ def test_what_cannot_be_delivered_waits_ever_longer_and_ends_as_a_dead_letter(
 def test_what_is_erased_on_its_way_does_not_stay(delivering, sqlite_ledger, clock, monkeypatch):
     """A person is erased after their deliverable was taken from the outbox: what is then written goes again."""
 
-    def erased_meanwhile(run, made):
+    async def erased_meanwhile(run, message):
         erase_person(sqlite_ledger, "acme", ["ann"], clock.now)
-        publish_to_files(run.settings.deliverables, made)
+        publish_to_files(run.settings.deliverables, message.deliverable)
 
     monkeypatch.setitem(CHANNELS, FILE_CHANNEL, erased_meanwhile)
     delivering.commit(1, user="ann")
