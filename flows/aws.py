@@ -1,5 +1,6 @@
 """How this installation reaches AWS: by blocks of prefect-aws, or as every AWS tool on the machine does."""
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Any, Final, cast
@@ -10,6 +11,9 @@ from prefect_aws.credentials import AwsCredentials
 
 from contracts.errors import OperatorError
 from tasks.sources.aws.clients import RETRIES, AwsClients
+from tasks.sources.aws.objects import fetch
+from tasks.sources.aws.shapes import ObjectPlace
+from tasks.sources.records import Limits
 
 BLOCK: Final = "block:"
 KNOWN_S: Final = 300.0
@@ -35,6 +39,11 @@ async def aws_clients(block: str | None) -> AwsClients:
         clients = await _new_clients(block)
         _made[block] = clients, time.monotonic() + KNOWN_S
     return clients
+
+
+def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
+    """A whole object, for a thread. Raises as `fetch`, and AwsBlockError."""
+    return fetch(asyncio.run(aws_clients(block)).s3, place, Limits().record_bytes)
 
 
 async def bucket_of(target: str, block: str | None) -> S3Bucket:

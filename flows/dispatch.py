@@ -20,6 +20,7 @@ from ledger.due import release_due
 from ledger.errors import LedgerFaultError
 from ledger.lanes import ask_for_another, ask_for_lanes
 from ledger.outbox import has_messages
+from tasks.callbacks import call_back
 from tasks.runtime import Runtime
 
 EVERY_S: Final = 0.2
@@ -70,3 +71,4 @@ async def dispatch_once(watch: Watch, run: Runtime) -> None:
     await announce_all(run)
     if await run.in_ledger(has_messages, run.clock()):
         await publish(run)
+    await call_back(run)

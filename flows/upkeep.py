@@ -13,6 +13,7 @@ from flows.watch import announced
 from ledger.due import release_due
 from ledger.lanes import unattended_levels
 from ledger.watchdog import tell_what_is_stuck
+from tasks.callbacks import call_back
 from tasks.runtime import Runtime
 
 
@@ -26,6 +27,7 @@ async def sweep(flush: bool = False) -> list[str]:
     async with announced(looks=True) as run:
         await formed(run, flush=flush)
         await publish(run)
+        await call_back(run)
         await tell_what_gets_nowhere(run)
         missed = await run.in_ledger(unattended_levels, run.clock())
         for level in missed:

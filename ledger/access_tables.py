@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
 
-from ledger.columns import Json, Moment
+from ledger.columns import Json, Moment, Prose
 from ledger.tables import SERIAL, metadata
 
 api_keys: Final = Table(
@@ -38,6 +38,22 @@ subscriptions: Final = Table(
     Column("secret", String),
     Column("made_at", Moment, nullable=False),
     Column("ended_at", Moment),
+)
+
+callbacks: Final = Table(
+    "callbacks",
+    metadata,
+    Column("event_key", LargeBinary, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("secret", String),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Moment),
+    Column("made_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("last_error", Prose),
+    Index("ix_callbacks_due", "state", "next_at"),
 )
 
 news: Final = Table(

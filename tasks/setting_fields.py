@@ -88,6 +88,7 @@ class SettingFields(BaseSettings):
     routes: Path | None = None
     aws_block: str | None = None
 
+    documents: str | None = None
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     http_events_per_s: float = Field(500.0, gt=0)
     http_body_bytes: int = Field(4 * 2**20, ge=1_024)
@@ -152,6 +153,16 @@ class SettingFields(BaseSettings):
     track: Literal["items", "batches"] = "items"
 
     prefect_api_url: Address | None = Field(None, validation_alias="PREFECT_API_URL")
+
+    @field_validator("documents")
+    @classmethod
+    def _of_one_tenant(cls, place: str | None) -> str | None:
+        fits = place is None or (
+            place.startswith("s3://") and place.endswith("/") and place.count("{tenant}") == 1
+        )
+        if not fits:
+            raise ValueError("give a place for each tenant that ends with a slash, as s3://bucket/{tenant}/")
+        return place
 
     @field_validator("solution_forms", "audiences")
     @classmethod

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from gateway.http import events, live, reading
+from flows.aws import fetch_by
+from gateway.http import events, live, reading, tasks
 from gateway.http.access import Access
 from gateway.http.feed import Feed
 from gateway.http.intake import Desk
@@ -44,6 +45,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             Mapper(load_mapping(settings.mapping), load_routes(settings.routes)),
             redactor_of(settings),
             now,
+            lambda place: fetch_by(settings.aws_block, place),
         )
         try:
             yield
@@ -67,4 +69,5 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     app.include_router(events.router)
     app.include_router(reading.router)
     app.include_router(live.router)
+    app.include_router(tasks.router)
     return app

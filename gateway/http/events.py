@@ -114,7 +114,7 @@ async def post_events(request: Request, gateway: Opened, sender: Sender) -> Resp
     await gateway.access.check_signature(sender, request, body)
     records, is_batch = records_of(request.headers, body, LIMITS)
     gateway.rate.spend(sender.tenant, len(records))
-    receipts = await _taken_in(records, gateway, sender.tenant)
+    receipts = await taken_in(records, gateway, sender.tenant)
     if is_batch:
         return answer(_told(receipts), 207)
     return _of_one(receipts[0])
@@ -137,7 +137,7 @@ async def get_event(key: str, gateway: Opened, sender: Sender) -> EventStatus:
     )
 
 
-async def _taken_in(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[Receipt]:
+async def taken_in(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[Receipt]:
     """What became of each record, in order; every one of them is on record then."""
     outcomes = [_outcome(_of_tenant(record, tenant), gateway) for record in records]
     prepared = [one for one in outcomes if isinstance(one, PreparedEvent)]

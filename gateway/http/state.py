@@ -16,6 +16,7 @@ from ledger.api_keys import Holder
 from ledger.engine import Ledger
 from tasks.redaction.redactor import Redactor
 from tasks.settings import Settings
+from tasks.sources.aws.shapes import ObjectPlace
 from tasks.sources.mapper import Mapper
 
 
@@ -32,6 +33,7 @@ class Gateway:
     mapper: Mapper
     redactor: Redactor | None
     now: Callable[[], datetime]
+    fetch: Callable[[ObjectPlace], bytes]
 
 
 def gateway_of(request: Request) -> Gateway:

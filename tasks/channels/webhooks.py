@@ -4,14 +4,15 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import asyncio
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 import httpx
 import orjson
 from standardwebhooks.webhooks import Webhook
 
 from ledger.outbox import OutboxMessage
-from ledger.subscriptions import Subscription, end_subscription
+from ledger.subscriptions import end_subscription
 from tasks.channels import RefusedTargetError, UndeliveredError, subscription_of
 from tasks.channels.addresses import Target, resolved
 from tasks.runtime import Runtime
@@ -21,18 +22,40 @@ TYPE: Final = "deliverable.published"
 _SHOWN: Final = 200
 
 
+class GoneError(Exception):
+    """The receiver says that it is gone, and for good (410)."""
+
+
 async def to_webhook(run: Runtime, message: OutboxMessage) -> None:
-    """Post a deliverable; a redirect is an answer like any other that is no success, and is not followed.
+    """Post a deliverable to whoever subscribed.
 
     Raises:
         UndeliveredError: the receiver did not take it within ten seconds.
-        RefusedTargetError: nothing is sent there: its address is private, or it said that it is gone (410).
+        RefusedTargetError: nothing is sent there: its address is private, or it said that it is gone.
     """
     subscription = await subscription_of(run, message)
-    target = await resolved(subscription.target, run.settings.webhook_networks)
-    body = _body(message, run)
+    made = message.deliverable.model_dump(mode="json")
+    try:
+        await post(run, subscription.target, subscription.secret, message.idempotency_key, TYPE, made)
+    except GoneError as error:
+        await run.in_ledger(end_subscription, subscription.id, run.clock())
+        raise RefusedTargetError(f"{error}; its subscription has ended") from error
+
+
+async def post(
+    run: Runtime, url: str, secret: str | None, number: str, kind: str, data: dict[str, Any]
+) -> None:
+    """Post something under its number; a redirect is an answer like any other, and is not followed.
+
+    Raises:
+        UndeliveredError: the receiver did not take it within ten seconds.
+        RefusedTargetError: its address may not be called.
+        GoneError: it said that it is gone.
+    """
+    target, now = await resolved(url, run.settings.webhook_networks), run.clock()
+    body = orjson.dumps({"type": kind, "timestamp": now.isoformat(), "data": data})
     headers = {"content-type": "application/json", "user-agent": "penstock", "host": target.name}
-    headers |= _signed(subscription, message, body, run)
+    headers |= _signed(secret, number, now, body)
     try:
         async with asyncio.timeout(WITHIN_S):
             status, said = await _posted(target, body, headers)
@@ -41,24 +64,16 @@ async def to_webhook(run: Runtime, message: OutboxMessage) -> None:
             f"{target.name} was not reached: {type(error).__name__} {error}".strip()
         ) from error
     if status == httpx.codes.GONE:
-        await run.in_ledger(end_subscription, subscription.id, run.clock())
-        raise RefusedTargetError(f"{target.name} says that it is gone; its subscription has ended")
+        raise GoneError(f"{target.name} says that it is gone")
     if not httpx.codes.is_success(status):
         raise UndeliveredError(f"{target.name} answered {status}: {said}")
 
 
-def _body(message: OutboxMessage, run: Runtime) -> bytes:
-    """The same bytes each time but for the time."""
-    made = message.deliverable.model_dump(mode="json")
-    return orjson.dumps({"type": TYPE, "timestamp": run.clock().isoformat(), "data": made})
-
-
-def _signed(subscription: Subscription, message: OutboxMessage, body: bytes, run: Runtime) -> dict[str, str]:
+def _signed(secret: str | None, number: str, now: datetime, body: bytes) -> dict[str, str]:
     """The headers by which the receiver knows who sent it, when, and whether it has it already."""
-    now, number = run.clock(), message.idempotency_key
     headers = {"webhook-id": number, "webhook-timestamp": str(int(now.timestamp()))}
-    if subscription.secret is not None:
-        headers["webhook-signature"] = Webhook(subscription.secret).sign(number, now, body.decode())
+    if secret is not None:
+        headers["webhook-signature"] = Webhook(secret).sign(number, now, body.decode())
     return headers
 
 

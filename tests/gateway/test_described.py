@@ -1,0 +1,59 @@
+"""The API's description: what it says of itself holds, whatever a client that was made from it sends."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from pydantic import SecretStr
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway.http.app import create_app
+from ledger.engine import close_ledger, open_ledger
+from tasks.settings import Settings
+from tests.gateway.conftest import Door, served
+from tests.gateway.test_live import work_off
+
+CHECKS = (not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance)
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    """A gateway with a batch in it, and a key."""
+    home = tmp_path_factory.mktemp("described")
+    url = f"sqlite:///{home / 'ledger.db'}"
+    with served(Settings(home=home, database_url=SecretStr(url), http_events_per_s=1e9)) as address:
+        book = open_ledger(url)
+        door = Door(address, book)
+        work_off(door, 1)
+        yield address, door.key("acme")
+        close_ledger(book)
+
+
+DESCRIPTION = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+OPERATIONS = [result.ok() for result in DESCRIPTION.get_all_operations()]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.label)
+def test_every_answer_is_as_described(operation, described):
+    """Its status, its kind and its form; and none is a fault of ours."""
+    address, key = described
+
+    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy())
+    def holds(case):
+        answer = case.call(base_url=address, headers={"authorization": f"Bearer {key}"})
+        case.validate_response(answer, checks=CHECKS)
+
+    holds()
+
+
+def test_everything_is_described():
+    """Every address of version 1 that is asked by HTTP, with what it refuses."""
+    labels = {one.label for one in OPERATIONS}
+    assert "POST /v1/events" in labels
+    for one in OPERATIONS:
+        assert {"401", "503"} <= one.definition.raw["responses"].keys(), one.label
