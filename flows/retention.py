@@ -46,6 +46,8 @@ FLOWS: Final = (
     "release what waits",
     "replay dead letters",
     "sweep",
+    "take in an event",
+    "take in queues",
     "trend analysis",
 )
 """Penstock's own, which are tagged besides: a server may have others' runs, and others may have a `sweep`."""

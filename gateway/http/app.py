@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from flows.aws import fetch_by
-from gateway.http import events, live, reading, tasks
+from gateway.http import events, health, live, reading, tasks
 from gateway.http.access import Access
 from gateway.http.feed import Feed
 from gateway.http.intake import Desk
@@ -70,4 +70,5 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     app.include_router(reading.router)
     app.include_router(live.router)
     app.include_router(tasks.router)
+    app.include_router(health.router)
     return app

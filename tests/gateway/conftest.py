@@ -67,7 +67,7 @@ class Door:
 @pytest.fixture
 def settings_of(tmp_path, ledger_url):
     """Settings of a home of its own."""
-    return lambda **given: Settings(home=tmp_path, database_url=SecretStr(ledger_url), **given)
+    return lambda **given: Settings(**{"home": tmp_path, "database_url": SecretStr(ledger_url)} | given)
 
 
 @pytest.fixture

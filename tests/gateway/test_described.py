@@ -56,4 +56,6 @@ def test_everything_is_described():
     labels = {one.label for one in OPERATIONS}
     assert "POST /v1/events" in labels
     for one in OPERATIONS:
+        if one.label.startswith(("GET /livez", "GET /readyz")):
+            continue
         assert {"401", "503"} <= one.definition.raw["responses"].keys(), one.label
