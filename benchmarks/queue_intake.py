@@ -63,7 +63,8 @@ def _taken_in(port: int, messages: int) -> float:
 
     from ledger.engine import close_ledger, open_ledger
     from tasks.sources.aws.clients import RETRIES, AwsClients
-    from tasks.sources.aws.queue import QueueConsumer, QueueOptions
+    from tasks.sources.aws.queue import QueueConsumer
+    from tasks.sources.aws.queue_reader import QueueOptions
     from tasks.sources.mapper import Mapper
     from tasks.sources.mapping import load_mapping
 

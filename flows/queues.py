@@ -15,7 +15,8 @@ from ledger.engine import Ledger
 from tasks.redaction.start import redactor_of
 from tasks.routing.rules import load_routes
 from tasks.settings import Settings
-from tasks.sources.aws.queue import QueueConsumer, QueueOptions, Tally
+from tasks.sources.aws.queue import QueueConsumer, Tally
+from tasks.sources.aws.queue_reader import QueueOptions
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 

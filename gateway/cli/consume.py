@@ -9,7 +9,7 @@ from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, out, print_json, print_table
 from tasks.runtime import utc_now
 from tasks.settings import load_settings
-from tasks.sources.aws.queue import QueueOptions
+from tasks.sources.aws.queue_reader import QueueOptions
 
 
 def run_consume(queues: list[str], *, until_empty: bool, as_json: bool) -> None:

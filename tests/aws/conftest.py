@@ -12,7 +12,8 @@ import pytest
 
 from ledger.engine import close_ledger, open_ledger
 from tasks.sources.aws.clients import RETRIES, AwsClients
-from tasks.sources.aws.queue import QueueConsumer, QueueOptions
+from tasks.sources.aws.queue import QueueConsumer
+from tasks.sources.aws.queue_reader import QueueOptions
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 from tests.worlds import until

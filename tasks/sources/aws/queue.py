@@ -6,15 +6,14 @@ the queue. What AWS or the ledger keeps from being read goes back, and after as 
 policy says, to the queue's own dead letters.
 """
 
-import itertools
 import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,42 +22,19 @@ from ledger.engine import Ledger
 from ledger.errors import LedgerFaultError
 from ledger.intake import IntakeCounts, PreparedEvent, record_intake
 from tasks.redaction.redactor import Redactor
-from tasks.sources.aws.clients import AwayError, AwsClients
+from tasks.sources.aws.clients import AwsClients
 from tasks.sources.aws.contents import Contents
-from tasks.sources.aws.receipts import AT_ONCE, Message, Receipts
-from tasks.sources.aws.shapes import said_in
+from tasks.sources.aws.queue_reader import USUAL, QueueOptions, QueueReader, Read
+from tasks.sources.aws.receipts import AT_ONCE, Receipts
 from tasks.sources.mapper import Mapper
 from tasks.sources.prepare import outcome_of
-from tasks.sources.records import Limits, RawRecord
+from tasks.sources.records import RawRecord
 
 _LOG: Final = logging.getLogger("penstock")
 TOGETHER: Final = 500
 """How many messages go into one transaction at most."""
 AGAIN_S: Final = 2.0
 """How long to wait before the ledger, or the queue, is asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueOptions:
-    """How a queue is worked off, times in seconds.
-
-    `wait_s` of long polling by so many `receivers`; what they have is `visible_after_s` to others if they die; what
-    has to be tried again waits twice `back_off_s`, and twice as long each time.
-    """
-
-    wait_s: int = 20
-    receivers: int = 8
-    visible_after_s: int = 60
-    back_off_s: int = 5
-    limits: Limits = field(default_factory=Limits)
-
-
-class Read(NamedTuple):
-    """What some messages came to: what is done with them once `records` are in the ledger, and what goes back."""
-
-    messages: list[Message]
-    records: list[RawRecord]
-    back: list[Message]
 
 
 @dataclass
@@ -82,15 +58,15 @@ class QueueConsumer:
         *,
         now: Callable[[], datetime],
         redactor: Redactor | None = None,
-        options: QueueOptions = QueueOptions(),
+        options: QueueOptions = USUAL,
     ) -> None:
-        self._sqs, self._address, self._ledger = clients.sqs, address, ledger
+        self._ledger = ledger
         self._mapper, self._redactor, self._now, self._options = mapper, redactor, now, options
-        self._name = f"sqs:{address.rpartition('/')[2]}"
-        self._contents = Contents(clients.s3, ledger, mapper, redactor, now, options.limits, self._tell)
-        self._receipts = Receipts(self._sqs, address, options.visible_after_s, options.back_off_s)
+        self._receipts = Receipts(clients.sqs, address, options.visible_after_s, options.back_off_s)
+        contents = Contents(clients.s3, ledger, mapper, redactor, now, options.limits, self._tell)
+        self._reader = QueueReader(clients.sqs, address, contents, self._receipts, options)
+        self._name = self._reader.name
         self._read: queue.Queue[Read] = queue.Queue(maxsize=4 * options.receivers)
-        self._line = itertools.count(1)
         self._telling, self._ended = threading.Lock(), threading.Event()
         self.tally = Tally()
 
@@ -157,7 +133,8 @@ class QueueConsumer:
                     return
         self.tally.messages += len(messages)
         self.tally.back += len(back)
-        deleting.submit(self._receipts.delete, messages)
+        for start in range(0, len(messages), AT_ONCE):
+            deleting.submit(self._receipts.delete, messages[start : start + AT_ONCE])
         if back:
             deleting.submit(self._receipts.give_back, back)
 
@@ -180,14 +157,13 @@ class QueueConsumer:
         """Wait at the queue, again and again; open what comes."""
         while not (stop.is_set() or self._ended.is_set()):
             try:
-                messages = self._received()
+                read = self._reader.read()
             except (ClientError, BotoCoreError) as error:
                 _LOG.warning("%s cannot be read now: %s", self._name, error)
                 stop.wait(AGAIN_S)
                 continue
-            if messages:
-                self._receipts.hold(messages)
-                self._hand_over(self._opened(messages))
+            if read is not None:
+                self._hand_over(read)
             elif until_empty and not self._receipts.are_held:
                 # What is in work of a FIFO queue keeps the rest of its groups from being seen.
                 return
@@ -200,42 +176,6 @@ class QueueConsumer:
                 continue
             return
         self._receipts.give_back([*read.messages, *read.back], at_once=True)
-
-    def _received(self) -> list[Message]:
-        answer = self._sqs.receive_message(
-            QueueUrl=self._address,
-            MaxNumberOfMessages=AT_ONCE,
-            WaitTimeSeconds=self._options.wait_s,
-            VisibilityTimeout=self._options.visible_after_s,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-        )
-        return [self._message(one) for one in answer.get("Messages", ())]
-
-    def _message(self, told: dict[str, Any]) -> Message:
-        system = told.get("Attributes", {})
-        known = {"id": told["MessageId"], "source": self._name, **said_in(told.get("MessageAttributes", {}))}
-        if "time" not in known and "SentTimestamp" in system:
-            sent = datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC)
-            known["time"] = sent.isoformat()
-        received = int(system.get("ApproximateReceiveCount", 1))
-        return Message(told["ReceiptHandle"], told["Body"].encode(errors="surrogatepass"), known, received)
-
-    def _opened(self, messages: list[Message]) -> Read:
-        """What is in the messages; those whose objects cannot be had now go back, the others with nothing missing."""
-        read = Read([], [], [])
-        for message in messages:
-            try:
-                records = list(self._contents.of(message, next(self._line)))
-            except (AwayError, LedgerFaultError) as error:
-                _LOG.warning(
-                    "%s: a message goes back after %d deliveries: %s", self._name, message.received, error
-                )
-                read.back.append(message)
-            else:
-                read.messages.append(message)
-                read.records.extend(records)
-        return read
 
     def _keep(self) -> None:
         """Keep what is in work from others."""
