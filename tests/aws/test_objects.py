@@ -5,10 +5,13 @@ import io
 import json
 import re
 import threading
+from urllib.parse import quote_plus
 
 import polars as pl
 import pytest
 import zstandard
+from pypdf import PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from ledger.intake import read_rejections
 from tasks.sources.aws import objects
@@ -137,3 +140,75 @@ def test_a_version_is_read_as_it_was(clients, bucket):
     assert fetch(clients.s3, ObjectPlace(bucket, "k"), 100) == b"after"
     with pytest.raises(GoneError, match="larger than 3 bytes"):
         fetch(clients.s3, ObjectPlace(bucket, "k"), 3)
+
+
+def pdf(*pages):
+    """A PDF with these texts, a page each."""
+    writer = PdfWriter()
+    for text in pages:
+        page = writer.add_blank_page(300, 300)
+        font = DictionaryObject(
+            {NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1")}
+        )
+        font[NameObject("/BaseFont")] = NameObject("/Helvetica")
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+        )
+        stream = StreamObject()
+        stream.set_data(f"BT /F1 12 Tf 20 200 Td ({text}) Tj ET".encode())
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def told(clients, bucket, queue, consumer):
+    """Put an object, have S3 tell of it, and take that in."""
+
+    def tell(key, body):
+        clients.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        about = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}
+        message = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
+        address = queue()
+        clients.sqs.send_message(QueueUrl=address, MessageBody=json.dumps(message))
+        return consumer(address).run(threading.Event(), until_empty=True).counts
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("a.txt", "Zoë wrote this".encode()),
+        ("notes.MD", b"\xef\xbb\xbfZoe wrote this"),
+        ("b.pdf", pdf("one", "wrote this")),
+    ],
+)
+def test_a_document_is_an_event_of_its_tenants(book, told, name, body):
+    """For the documents pipeline; told of twice it is one, put anew another."""
+    key = f"documents/ac%20me/in/{name}"
+    assert told(key, body).accepted == 1
+    assert told(key, body).duplicates == 1
+    assert told(key, body + b"\n% more").accepted == 1
+    with book.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT tenant, pipeline, kind, payload FROM events").all()
+    assert {row[:3] for row in rows} == {("ac me", "documents", "document.received")}
+    assert all("wrote this" in row.payload for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("a.txt", b"\xff\xfe", "is not UTF-8"),
+        ("a.txt", b"  \n", "holds no text"),
+        ("a.txt", b"x" * 262_145, "is larger than 262,144 bytes"),
+        ("a.pdf", b"no PDF at all", "cannot be read as PDF"),
+        ("a.pdf", pdf("one")[:300], "document"),
+        ("a.pdf", pdf(""), "holds no text"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_on_record(book, told, name, body, said):
+    """With the reason, and where it is."""
+    assert told(f"documents/acme/{name}", body).rejected == 1
+    assert said in read_rejections(book, 1)[0].reason

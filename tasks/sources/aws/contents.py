@@ -11,6 +11,8 @@ from ledger.engine import Ledger
 from ledger.intake import IntakeCounts
 from tasks.redaction.redactor import Redactor
 from tasks.sources.aws.clients import GoneError
+from tasks.sources.aws.documents import SUFFIXES as DOCUMENTS
+from tasks.sources.aws.documents import document_record, is_document
 from tasks.sources.aws.envelopes import Claim, Created, Nothing, filled, opened
 from tasks.sources.aws.objects import SUFFIXES, fetch, is_records, read_object
 from tasks.sources.aws.receipts import Message
@@ -18,7 +20,7 @@ from tasks.sources.aws.shapes import ObjectPlace
 from tasks.sources.intake import recorded
 from tasks.sources.mapper import Mapper
 from tasks.sources.prepare import outcome_of
-from tasks.sources.records import Limits, RawRecord, too_large
+from tasks.sources.records import Limits, RawRecord, RecordError, too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,12 @@ class Contents:
                     pass
 
     def _of_object(self, place: ObjectPlace, message: Message, line: int) -> Iterator[RawRecord]:
-        """A file of records is taken in here, a chunk to a transaction; a problem is told of anything else."""
+        """A file of records is taken in here, a chunk to a transaction; a document is a record; all else a problem."""
+        if is_document(place.key):
+            yield self._of_document(place, message, line)
+            return
         if not is_records(place.key):
-            known = ", ".join(SUFFIXES)
+            known = ", ".join((*SUFFIXES, *DOCUMENTS))
             yield _problem(
                 message, line, f"{place} is no file of records: its name ends with none of {known}"
             )
@@ -68,6 +73,16 @@ class Contents:
                 self.tell(counts)
         except GoneError as error:
             yield _problem(message, line, f"{place} is not there any more ({error})")
+
+    def _of_document(self, place: ObjectPlace, message: Message, line: int) -> RawRecord:
+        try:
+            record = document_record(self.s3, place, self.limits.record_bytes)
+        except GoneError as error:
+            return _problem(message, line, f"{place} cannot be had: {error}")
+        except RecordError as error:
+            return _problem(message, line, f"{place}: {error}")
+        whose = {name: said for name, said in message.known.items() if name not in {"id", "source", "time"}}
+        return filled(RawRecord(line, message.body, record, None), whose)
 
     def _of_claim(self, claim: Claim, message: Message, line: int) -> Iterator[RawRecord]:
         try:

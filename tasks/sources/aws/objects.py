@@ -46,7 +46,7 @@ def read_object(s3: Any, place: ObjectPlace, limits: Limits) -> Iterator[RawReco
         AwayError: S3 does not answer, or stopped in the middle of it.
     """
     suffix, packing = _shape(place.key)
-    body = get_object(s3, place)
+    body = get_object(s3, place)["Body"]
     try:
         stream = _Bounded(_PACKED[packing](body) if packing else body, MOST_BYTES)
         if suffix == PARQUET:
@@ -68,7 +68,11 @@ def fetch(s3: Any, place: ObjectPlace, most_bytes: int) -> bytes:  # noqa: ANN40
         GoneError: it is not there, or it is larger than `most_bytes`.
         AwayError: S3 does not answer.
     """
-    body = get_object(s3, place)
+    return read_whole(get_object(s3, place)["Body"], place, most_bytes)
+
+
+def read_whole(body: Any, place: ObjectPlace, most_bytes: int) -> bytes:  # noqa: ANN401 - boto3's are
+    """All of a body that was opened. Raises as `fetch`."""
     try:
         content = body.read(most_bytes + 1)
     except (ClientError, BotoCoreError, OSError) as error:
@@ -76,15 +80,15 @@ def fetch(s3: Any, place: ObjectPlace, most_bytes: int) -> bytes:  # noqa: ANN40
     finally:
         body.close()
     if len(content) > most_bytes:
-        raise GoneError(f"{place} is larger than {most_bytes:,} bytes, the most that a claim check may bring")
+        raise GoneError(f"{place} is larger than {most_bytes:,} bytes")
     return bytes(content)
 
 
 def get_object(s3: Any, place: ObjectPlace) -> Any:  # noqa: ANN401 - boto3's are
-    """The object's body, to be read and closed. Raises as `read_object`."""
+    """What S3 answers, with the `Body` to be read and closed. Raises as `read_object`."""
     version = {} if place.version is None else {"VersionId": place.version}
     try:
-        return s3.get_object(Bucket=place.bucket, Key=place.key, **version)["Body"]
+        return s3.get_object(Bucket=place.bucket, Key=place.key, **version)
     except (ClientError, BotoCoreError) as error:
         raise judged(error) from error
 
