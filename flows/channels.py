@@ -33,7 +33,7 @@ async def to_bucket(run: Runtime, message: OutboxMessage) -> None:
 
     Raises:
         UndeliveredError: S3 does not take it.
-        RefusedTargetError: Prefect has no such block.
+        AwsBlockError: Prefect has no such block.
     """
     subscription = await subscription_of(run, message)
     bucket = await bucket_of(subscription.target, run.settings.aws_block)

@@ -19,16 +19,13 @@ from tasks.sources.prefect_events import as_record
 from tasks.sources.prepare import outcome_of
 
 
-class RejectedError(Exception):
-    """What was handed over cannot be an event; the message says why."""
-
-
 @flow(name="take in an event", flow_run_name="take in an event", persist_result=False)
 async def take_in_event(event: dict[str, Any], tenant: str | None = None, kind: Kind | None = None) -> str:
     """Take in one event, be it ours, a CloudEvent, or one of Prefect's own; returns what became of it.
 
     An automation's action *Run deployment* hands over `{"event": ...}`: so whatever happens in Prefect can be worked
-    on. What is no event fails the run with the reason, and is kept as a rejection.
+    on. What is no event is kept as a rejection, and the run does not fail: an automation that hands over failed runs
+    would start itself for ever.
 
     Args:
         event: The event, as JSON.
@@ -43,7 +40,8 @@ async def take_in_event(event: dict[str, Any], tenant: str | None = None, kind: 
         outcome = outcome_of(record, "prefect", mapper, redactor)
         if isinstance(outcome, Rejection):
             await run.in_ledger(record_intake, "prefect", [], [outcome], run.clock())
-            raise RejectedError(outcome.reason)
+            get_run_logger().warning("rejected: %s", outcome.reason)
+            return "rejected"
         (taken,) = await run.in_ledger(record_each, "prefect", [outcome], [], run.clock())
         await close_due(run)
         return taken.value

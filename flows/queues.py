@@ -3,7 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from prefect import flow, get_run_logger
@@ -69,17 +71,28 @@ async def consumed(
     meanwhile: Callable[[], Awaitable[object]] | None = None,
 ) -> list[Tally]:
     """Work the queues off side by side, and do what has to be done meanwhile every so often."""
-    working = [
-        asyncio.create_task(asyncio.to_thread(one.run, stop, until_empty=until_empty)) for one in consumers
-    ]
-    try:
-        while not all(one.done() for one in working):
-            await asyncio.wait(working, timeout=LOOK_EVERY_S)
-            if meanwhile is not None:
-                await meanwhile()
-    finally:
-        stop.set()
-    return await asyncio.gather(*working)
+    loop = asyncio.get_running_loop()
+    # Threads of their own: each is taken for as long as its queue is read.
+    with ThreadPoolExecutor(max(1, len(consumers)), "queue") as threads:
+        working = [
+            loop.run_in_executor(threads, partial(one.run, stop, until_empty=until_empty))
+            for one in consumers
+        ]
+        try:
+            while not (all(one.done() for one in working) or any(map(_has_failed, working))):
+                await asyncio.wait(working, timeout=LOOK_EVERY_S)
+                if meanwhile is not None:
+                    await meanwhile()
+        finally:
+            # One that failed ends the others: nobody would see that a queue is not read any more.
+            stop.set()
+            if working:
+                await asyncio.wait(working)
+    return [one.result() for one in working]
+
+
+def _has_failed(working: "asyncio.Future[Tally]") -> bool:
+    return working.done() and working.exception() is not None
 
 
 def told(tally: Tally) -> dict[str, int]:

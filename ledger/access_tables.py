@@ -71,4 +71,6 @@ news: Final = Table(
     Index("ix_news_batch", "batch_id", "tx", "id"),
     Index("ix_news_tenant", "tenant", "tx", "id"),
     Index("ix_news_at", "at"),
+    # No number is given twice: a reader's cursor would be beyond what comes after old news were forgotten.
+    sqlite_autoincrement=True,
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from ledger.access_tables import api_keys, signatures
 from ledger.engine import Ledger
 from ledger.errors import LedgerError
-from ledger.sql import reading, writing
+from ledger.sql import insert_once, reading, writing
 
 PREFIX: Final = "pst"
 REMEMBERED: Final = timedelta(hours=1)
@@ -108,17 +108,20 @@ def signer_of(ledger: Ledger, key_id: str) -> Holder | None:
     )
 
 
-def is_new_signature(ledger: Ledger, key_id: str, signature: str, now: datetime) -> bool:
-    """Keep a signature that has been accepted; False for one that came before."""
-    seen = signatures.c
-    mark = sha256(signature.encode()).digest()
-    mine = (seen.key_id == key_id) & (seen.signature_hash == mark)
-    with writing(ledger, f"signatures of {key_id}") as connection:
-        if connection.execute(select(seen.at).where(mine)).first() is not None:
-            return False
-        connection.execute(insert(signatures).values(key_id=key_id, signature_hash=mark, at=now))
-        connection.execute(delete(signatures).where(seen.key_id == key_id, seen.at < now - REMEMBERED))
-    return True
+def is_spent(ledger: Ledger, key_id: str, signature: str) -> bool:
+    """Whether a signature has been accepted before."""
+    mine = (signatures.c.key_id == key_id) & (signatures.c.signature_hash == _hash(signature))
+    with reading(ledger) as connection:
+        return connection.execute(select(signatures.c.at).where(mine)).first() is not None
+
+
+def spend_signature(ledger: Ledger, key_id: str, signature: str, now: datetime) -> None:
+    """Keep a signature that has been accepted, and forget the old ones."""
+    row = {"key_id": key_id, "signature_hash": _hash(signature), "at": now}
+    with writing(ledger) as connection:
+        insert_once(connection, signatures, row)
+        old = (signatures.c.key_id == key_id) & (signatures.c.at < now - REMEMBERED)
+        connection.execute(delete(signatures).where(old))
 
 
 def _in_use(ledger: Ledger, key_id: str) -> Row[tuple[object, ...]] | None:

@@ -11,7 +11,7 @@ from contracts.events import Priority
 from ledger.access_tables import callbacks
 from ledger.engine import Ledger
 from ledger.signals import signal
-from ledger.sql import insert_once, reading, writing
+from ledger.sql import Writable, insert_once, reading, writing
 from ledger.tables import batch_events, batches, events
 
 PENDING: Final = "PENDING"
@@ -43,12 +43,16 @@ class CallbackState:
 
 
 def ask_for_callback(
-    ledger: Ledger, event_key: bytes, *, tenant: str, url: str, secret: str | None, now: datetime
-) -> None:
-    """Call when the event's batch has ended; asked for again, the first one stands."""
-    row = {"event_key": event_key, "tenant": tenant, "url": url, "secret": secret}
+    ledger: Writable, event_key: bytes, *, tenant: str, url: str, secret: str | None, now: datetime
+) -> bool:
+    """Call when the event's batch has ended; False where that has been asked for before, and the first stands."""
     with writing(ledger) as connection:
+        known = select(callbacks.c.state).where(callbacks.c.event_key == event_key)
+        if connection.execute(known).first() is not None:
+            return False
+        row = {"event_key": event_key, "tenant": tenant, "url": url, "secret": secret}
         insert_once(connection, callbacks, row | {"state": PENDING, "next_at": now, "made_at": now})
+    return True
 
 
 def callback_state(ledger: Ledger, event_key: bytes) -> CallbackState | None:

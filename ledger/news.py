@@ -52,7 +52,7 @@ class Cursor(NamedTuple):
         return cls(int(tx), int(number))
 
 
-BEGINNING: Final = Cursor(-1, -1)
+BEGINNING: Final = Cursor(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from contracts.versions import UnknownVersionError, as_written
 from ledger.dead_letters import DeadLetter
+from ledger.errors import LedgerFaultError
 from ledger.outbox import OutboxMessage, give_up, has_messages, mark_failed, mark_published, take_messages
 from ledger.pauses import DELIVERY
-from tasks.channels import Channels, RefusedTargetError, UndeliveredError
+from tasks.channels import Channels, RefusedTargetError
 from tasks.channels.webhooks import to_webhook
 from tasks.delivery import FILE_CHANNEL, publish_to_files, remove_files
 from tasks.diagnosis.debugger import diagnose
@@ -29,9 +30,8 @@ ATTEMPTS: Final = 10
 SIDE_BY_SIDE: Final = 16
 """How many receivers are spoken to at once."""
 
-RETRIED: Final = (OSError, UndeliveredError)
-EXPECTED: Final = (UnknownVersionError, ValidationError, RefusedTargetError, *RETRIED)
-"""How an attempt fails: what is kept cannot be read, or the channel cannot be reached, or may not."""
+HOPELESS: Final = (UnknownVersionError, ValidationError, RefusedTargetError)
+"""What is kept cannot be read, or is sent nowhere; whatever else keeps a message here is tried again."""
 
 
 async def to_files(run: Runtime, message: OutboxMessage) -> None:
@@ -77,7 +77,9 @@ async def _attempt_all(
         async with turn:
             try:
                 await channels[message.channel.partition(":")[0]](runtime, message)
-            except EXPECTED as error:
+            except LedgerFaultError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one channel's trouble is no other's
                 errors[message.id] = error
 
     await asyncio.gather(*map(attempt, messages))
@@ -86,7 +88,7 @@ async def _attempt_all(
 
 async def _put_off(message: OutboxMessage, error: Exception, runtime: Runtime) -> None:
     """What failed is tried again later, and at last, or where it cannot be read, is a dead letter."""
-    if isinstance(error, RETRIED) and message.attempts < ATTEMPTS:
+    if not isinstance(error, HOPELESS) and message.attempts < ATTEMPTS:
         said = redact(f"{type(error).__name__}: {error}", runtime.settings.secrets)
         await runtime.in_ledger(mark_failed, message.id, said, runtime.clock() + wait_after(message.attempts))
     else:

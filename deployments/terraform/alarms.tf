@@ -64,7 +64,7 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
 
   metric_query {
     id          = "share"
-    expression  = "100 * errors / MAX([requests, 1])"
+    expression  = "100 * (errors + balancer) / MAX([requests, 1])"
     label       = "Errors in a hundred"
     return_data = true
   }
@@ -73,6 +73,17 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
     metric {
       namespace   = "AWS/ApplicationELB"
       metric_name = "HTTPCode_Target_5XX_Count"
+      dimensions  = { LoadBalancer = aws_lb.gateway.arn_suffix }
+      stat        = "Sum"
+      period      = 60
+    }
+  }
+  # What the balancer answers itself: nobody was well, or a connection broke.
+  metric_query {
+    id = "balancer"
+    metric {
+      namespace   = "AWS/ApplicationELB"
+      metric_name = "HTTPCode_ELB_5XX_Count"
       dimensions  = { LoadBalancer = aws_lb.gateway.arn_suffix }
       stat        = "Sum"
       period      = 60

@@ -65,6 +65,12 @@ data "aws_iam_policy_document" "worker" {
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = ["${aws_s3_bucket.inbox.arn}/*"]
   }
+  # Who may not list is told 403 of what is not there, and tries again for nothing.
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.inbox.arn]
+  }
   statement {
     sid       = "Results"
     actions   = ["s3:PutObject"]
@@ -96,6 +102,16 @@ data "aws_iam_policy_document" "gateway" {
     resources = ["${aws_s3_bucket.inbox.arn}/documents/*"]
   }
   statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.inbox.arn]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["documents/*"]
+    }
+  }
+  statement {
     sid       = "Key"
     actions   = ["kms:Decrypt"]
     resources = [aws_kms_key.this.arn]
@@ -119,6 +135,16 @@ data "aws_iam_policy_document" "consumer" {
     sid       = "Inbox"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
     resources = ["${aws_s3_bucket.inbox.arn}/events/*"]
+  }
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.inbox.arn]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["events/*"]
+    }
   }
   statement {
     sid       = "Key"

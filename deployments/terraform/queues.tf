@@ -39,6 +39,32 @@ resource "aws_sqs_queue_policy" "this" {
   policy    = data.aws_iam_policy_document.queue[each.key].json
 }
 
+# EventBridge puts here what it could not deliver; without leave it would drop it.
+resource "aws_sqs_queue_policy" "dead" {
+  for_each  = local.queues
+  queue_url = aws_sqs_queue.dead[each.key].id
+  policy    = data.aws_iam_policy_document.dead[each.key].json
+}
+
+data "aws_iam_policy_document" "dead" {
+  for_each = local.queues
+
+  statement {
+    sid       = "EventBridge"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead[each.key].arn]
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "queue" {
   for_each = local.queues
 

@@ -106,6 +106,8 @@ resource "aws_ecs_service" "this" {
       container_port   = 8080
     }
   }
+  # A target group that no listener has yet takes no service.
+  depends_on = [aws_lb_listener.gateway]
 }
 
 resource "aws_security_group" "services" {

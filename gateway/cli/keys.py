@@ -22,7 +22,7 @@ def make(
     name: Annotated[str, typer.Option(help="What it is for, for whoever finds it in the list.")] = "",
     signs: Annotated[
         bool,
-        typer.Option("--signs", help="Every request has to be signed, as standardwebhooks.com describes."),
+        typer.Option("--signs", help="What it sends has to be signed, as standardwebhooks.com describes."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

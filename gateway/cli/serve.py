@@ -11,6 +11,9 @@ from tasks.settings import Settings, load_settings
 STOPS_WITHIN_S = 30
 """Requests that are under way at the end are answered within this time."""
 
+KEEP_ALIVE_S = 130
+"""Longer than load balancers keep theirs (120 s): one that is closed here first is used once more, and fails."""
+
 
 def run_serve(host: str, port: int, *, as_json: bool) -> None:
     """Serve the gateway of this installation."""
@@ -34,6 +37,7 @@ def server_of(settings: Settings, host: str, port: int) -> uvicorn.Server:
         host=host,
         port=port,
         http=PromptProtocol,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOPS_WITHIN_S,
         access_log=False,
         log_level="warning",

@@ -11,7 +11,7 @@ from fastapi import Request
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gateway.http.problems import RefusedError
-from ledger.api_keys import PREFIX, Holder, holder_of, is_new_signature, signer_of
+from ledger.api_keys import PREFIX, Holder, holder_of, is_spent, signer_of, spend_signature
 from ledger.engine import Ledger
 
 KNOWN_S: Final = 5.0
@@ -29,28 +29,25 @@ class Access:
         self._known: dict[bytes, tuple[Holder | None, float]] = {}
 
     async def holder(self, request: Request) -> Holder:
-        """Who sent a request, by its key, or by the key whose secret it is signed with.
+        """Who sent a request, by its key. Raises RefusedError where it has none, or nobody's."""
+        token = _token(request.headers)
+        found = None if token is None else await self._holder_of(token)
+        if found is None:
+            raise _not_let_in()
+        return found
+
+    async def sender(self, request: Request) -> Holder:
+        """Who sends a body: by its key, or by the key whose secret signs it, which is yet to be checked.
 
         Raises:
             RefusedError: there is no key, or it is nobody's.
         """
-        token = _token(request.headers)
-        if token is not None:
-            found = await self._holder_of(token)
-        else:
-            key_id = request.query_params.get("key")
-            found = await asyncio.to_thread(signer_of, self._ledger, key_id) if key_id else None
-        if found is None:
-            raise RefusedError(
-                401,
-                "Not let in",
-                "send an API key as `Authorization: Bearer pst_...`, or sign the body and name the key's id in `?key=`",
-                {"www-authenticate": "Bearer"},
-            )
-        if token is None and "webhook-signature" not in request.headers:
-            raise RefusedError(
-                401, "Not signed", "a key's id alone opens nothing: sign the body with its secret"
-            )
+        key_id = request.query_params.get("key")
+        if _token(request.headers) is not None or key_id is None:
+            return await self.holder(request)
+        found = await asyncio.to_thread(signer_of, self._ledger, key_id)
+        if found is None or found.signing_secret is None:
+            raise _not_let_in()
         return found
 
     async def listener(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> Holder | None:
@@ -58,26 +55,35 @@ class Access:
         token = _token(headers) or next((one for one in subprotocols if one.startswith(PREFIX)), None)
         return None if token is None else await self._holder_of(token)
 
-    async def check_signature(self, holder: Holder, request: Request, body: bytes) -> None:
-        """Nothing, where the key asks for no signature or the body is signed as Standard Webhooks has it, once.
+    async def check_signature(self, holder: Holder, request: Request, body: bytes) -> str | None:
+        """The mark of a signature, for `spent`; None where the key asks for none.
 
         Raises:
-            RefusedError: the signature is missing, wrong, too old or from the future, or has been here before.
+            RefusedError: the signature is missing, wrong, too old or from the future, or has been accepted before.
         """
         if holder.signing_secret is None:
-            return
+            return None
         headers = {name: value for name, value in request.headers.items() if name.startswith("webhook-")}
         try:
+            # The library takes `1700000000.5` for the same second: one signature would be many.
+            if not headers.get("webhook-timestamp", "").isdecimal():
+                raise WebhookVerificationError("Invalid or missing timestamp")  # noqa: TRY301 - refused with the rest
             Webhook(holder.signing_secret).verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError) as error:
             raise RefusedError(
                 401, "Wrong signature", f"{error}; sign as standardwebhooks.com describes"
             ) from error
-        signature = f"{headers['webhook-id']} {headers['webhook-timestamp']}"
-        if not await asyncio.to_thread(is_new_signature, self._ledger, holder.key_id, signature, self._now()):
+        mark = f"{headers['webhook-id']} {int(headers['webhook-timestamp'])}"
+        if await asyncio.to_thread(is_spent, self._ledger, holder.key_id, mark):
             raise RefusedError(
                 409, "Sent before", "this very signature has been accepted before; sign again to send again"
             )
+        return mark
+
+    async def spent(self, holder: Holder, mark: str | None) -> None:
+        """A signed body has been taken in: its signature is no good again. One that was refused may come again."""
+        if mark is not None:
+            await asyncio.to_thread(spend_signature, self._ledger, holder.key_id, mark, self._now())
 
     async def _holder_of(self, token: str) -> Holder | None:
         mark, now = sha256(token.encode(errors="surrogatepass")).digest(), self._clock()
@@ -95,3 +101,12 @@ def _token(headers: Mapping[str, str]) -> str | None:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     return headers.get("x-api-key")
+
+
+def _not_let_in() -> RefusedError:
+    return RefusedError(
+        401,
+        "Not let in",
+        "send an API key as `Authorization: Bearer pst_...`; events may be signed instead, with `?key=ID`",
+        {"www-authenticate": "Bearer"},
+    )

@@ -1,8 +1,11 @@
 """The gateway as an ASGI application: what it needs is opened with it, and closed when its last request is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +28,13 @@ from tasks.settings import Settings
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
 
-ABOUT = "Events in, judged deliverables out. Every request needs a tenant's API key; `penstock keys make` makes one."
+THREADS: Final = 32
+FETCHES: Final = 8
+"""How many documents are fetched at once; the other threads are for what is quick."""
+ABOUT: Final = (
+    "Events in, judged deliverables out. Every request needs a tenant's API key; "
+    "`penstock keys make` makes one."
+)
 
 
 def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -33,6 +42,8 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[None]:
+        # Two cores would have six, for all keys, listeners and fetches together.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "gateway"))
         ledger = open_ledger(settings.ledger_url)
         desk, feed = Desk(ledger, now), Feed(ledger)
         app.state.gateway = Gateway(
@@ -46,6 +57,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             redactor_of(settings),
             now,
             lambda place: fetch_by(settings.aws_block, place),
+            asyncio.Semaphore(FETCHES),
         )
         try:
             yield

@@ -10,17 +10,21 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from contracts.events import Rejection
+from gateway.http.intake import ORIGIN
 from gateway.http.limits import read_body
 from gateway.http.modes import BATCH, LINES, PLAIN, STRUCTURED, records_of
 from gateway.http.problems import RefusedError, answer, answers
-from gateway.http.state import DESCRIBED, Gateway, Opened, Sender
+from gateway.http.state import DESCRIBED, Gateway, Opened, Reader, Signer
 from ledger.event_reads import event_status
-from ledger.intake import PreparedEvent, Taken
+from ledger.intake import Also, PreparedEvent, Taken
 from tasks.sources.prepare import outcome_of
 from tasks.sources.records import Limits, RawRecord
 
 _LOG: Final = logging.getLogger("penstock")
 LIMITS: Final = Limits()
+MOST_RECORDS: Final = 10_000
+FEW: Final = 20
+"""So many events are made ready between two other requests; more have a thread of their own."""
 router = APIRouter(prefix="/v1", dependencies=DESCRIBED, tags=["events"])
 
 
@@ -103,7 +107,7 @@ _BODIES: Final = {
         **answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
     },
 )
-async def post_events(request: Request, gateway: Opened, sender: Sender) -> Response:
+async def post_events(request: Request, gateway: Opened, sender: Signer) -> Response:
     """Take in an event, or a batch of them.
 
     CloudEvents 1.0 structured, binary (`ce-` headers) or as a batch; the same as plain JSON; or NDJSON. An event
@@ -111,17 +115,18 @@ async def post_events(request: Request, gateway: Opened, sender: Sender) -> Resp
     """
     settings = gateway.settings
     body = await read_body(request, settings.http_body_bytes, settings.http_body_s)
-    await gateway.access.check_signature(sender, request, body)
-    records, is_batch = records_of(request.headers, body, LIMITS)
+    mark = await gateway.access.check_signature(sender, request, body)
+    records, is_batch = await asyncio.to_thread(records_of, request.headers, body, LIMITS)
+    if len(records) > MOST_RECORDS:
+        raise RefusedError(413, "Too many", f"a request may have {MOST_RECORDS:,} events; send several")
     gateway.rate.spend(sender.tenant, len(records))
     receipts = await taken_in(records, gateway, sender.tenant)
-    if is_batch:
-        return answer(_told(receipts), 207)
-    return _of_one(receipts[0])
+    await gateway.access.spent(sender, mark)
+    return answer(_told(receipts), 207) if is_batch else _of_one(receipts[0])
 
 
 @router.get("/events/{key}", responses=answers(401, 404, 503))
-async def get_event(key: str, gateway: Opened, sender: Sender) -> EventStatus:
+async def get_event(key: str, gateway: Opened, sender: Reader) -> EventStatus:
     """Where an event stands."""
     found = await asyncio.to_thread(event_status, gateway.ledger, key, sender.tenant)
     if found is None:
@@ -137,20 +142,22 @@ async def get_event(key: str, gateway: Opened, sender: Sender) -> EventStatus:
     )
 
 
-async def taken_in(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[Receipt]:
-    """What became of each record, in order; every one of them is on record then."""
-    outcomes = [_outcome(_of_tenant(record, tenant), gateway) for record in records]
+async def taken_in(
+    records: Sequence[RawRecord], gateway: Gateway, tenant: str, also: Also | None = None
+) -> list[Receipt]:
+    """What became of each record, in order; every one of them is on record then, with what `also` writes."""
+    # Many, or such as are searched for personal data, would hold up everybody else.
+    if len(records) > FEW or gateway.redactor is not None:
+        outcomes = await asyncio.to_thread(_outcomes, records, gateway, tenant)
+    else:
+        outcomes = _outcomes(records, gateway, tenant)
     prepared = [one for one in outcomes if isinstance(one, PreparedEvent)]
     refused = [one for one in outcomes if isinstance(one, Rejection)]
     if refused:
         _LOG.info(
-            "%d of %d events of %s were rejected, as %s",
-            len(refused),
-            len(outcomes),
-            tenant,
-            refused[0].reason,
+            "%d of %d events of %s were rejected: %s", len(refused), len(outcomes), tenant, refused[0].reason
         )
-    taken = iter(await gateway.desk.take_in(prepared, refused) if outcomes else ())
+    taken = iter(await gateway.desk.take_in(prepared, refused, also) if outcomes else ())
     return [
         _receipt(one, next(taken))
         if isinstance(one, PreparedEvent)
@@ -159,20 +166,26 @@ async def taken_in(records: Sequence[RawRecord], gateway: Gateway, tenant: str) 
     ]
 
 
-def _of_tenant(record: RawRecord, tenant: str) -> RawRecord:
-    """The record as its sender's; another tenant's is none."""
-    if record.value is None:
-        return record
-    said = record.value.get("tenant")
-    if said not in (None, "", tenant):
-        return record._replace(
-            value=None, problem=f"the key is of the tenant {tenant!r}, and may send for no other"
-        )
-    return record._replace(value={**record.value, "tenant": tenant})
+def _outcomes(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[PreparedEvent | Rejection]:
+    return [_outcome(record, gateway, tenant) for record in records]
 
 
-def _outcome(record: RawRecord, gateway: Gateway) -> PreparedEvent | Rejection:
-    return outcome_of(record, "http", gateway.mapper, gateway.redactor)
+def _outcome(record: RawRecord, gateway: Gateway, tenant: str) -> PreparedEvent | Rejection:
+    """A record as its sender's; what is another tenant's, by whatever it says or a route makes of it, is refused."""
+    value = record.value
+    if value is not None and value.get("tenant") not in (None, "", tenant):
+        record = record._replace(value=None, problem=_not_theirs(tenant))
+    elif value is not None:
+        record = record._replace(value={**value, "tenant": tenant})
+    outcome = outcome_of(record, ORIGIN, gateway.mapper, gateway.redactor)
+    if isinstance(outcome, PreparedEvent) and outcome.tenant != tenant:
+        raw = record.raw.decode(errors="backslashreplace")
+        return Rejection(origin=ORIGIN, line=record.line, reason=_not_theirs(tenant), raw=raw, tenant=tenant)
+    return outcome
+
+
+def _not_theirs(tenant: str) -> str:
+    return f"the key is of the tenant {tenant!r}, and may send for no other"
 
 
 def _receipt(event: PreparedEvent, taken: Taken) -> Receipt:

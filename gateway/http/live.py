@@ -1,6 +1,9 @@
 """`/v1/live`: news over a WebSocket while they happen, from a cursor on; and a page that shows them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated, Final
 
@@ -8,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 
+from gateway.http.access import KNOWN_S
 from gateway.http.state import Gateway
 from ledger.api_keys import Holder
 from ledger.batch_reads import read_batch
@@ -37,7 +41,11 @@ async def live(
     gateway: Gateway = socket.app.state.gateway
     offered = socket.scope.get("subprotocols", [])
     await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-    holder = await gateway.access.listener(socket.headers, offered)
+
+    async def known() -> Holder | None:
+        return await gateway.access.listener(socket.headers, offered)
+
+    holder = await known()
     if holder is None:
         await socket.close(NOT_LET_IN, "send an API key")
         return
@@ -50,7 +58,7 @@ async def live(
     except ValueError:
         await socket.close(UNUSABLE, "after takes the cursor of the last news")
         return
-    await _until_gone(socket, gateway, holder.tenant, whole, cursor)
+    await _until_gone(socket, gateway, _Listening(known, holder.tenant, whole), cursor)
 
 
 @router.get("/live", include_in_schema=False)
@@ -76,12 +84,19 @@ async def _start(gateway: Gateway, batch: str | None, after: str | None) -> Curs
     return BEGINNING if batch is not None else await asyncio.to_thread(newest_news, gateway.ledger)
 
 
-async def _until_gone(
-    socket: WebSocket, gateway: Gateway, tenant: str, batch: str | None, cursor: Cursor
-) -> None:
+@dataclass(frozen=True)
+class _Listening:
+    """Who listens (asked again while they do), and to what."""
+
+    known: Callable[[], Awaitable[Holder | None]]
+    tenant: str
+    batch: str | None
+
+
+async def _until_gone(socket: WebSocket, gateway: Gateway, who: _Listening, cursor: Cursor) -> None:
     """Tell until the listener has gone; a slow one is waited for, and holds nothing but its place."""
-    with gateway.feed.listening(tenant) as woken:
-        telling = asyncio.create_task(_tell(socket, gateway, tenant, batch, cursor, woken))
+    with gateway.feed.listening(who.tenant) as woken:
+        telling = asyncio.create_task(_tell(socket, gateway, who, cursor, woken))
         listening = asyncio.create_task(_wait_for_end(socket))
         await asyncio.wait([telling, listening], return_when=asyncio.FIRST_COMPLETED)
         for one in (telling, listening):
@@ -93,21 +108,21 @@ async def _until_gone(
 
 
 async def _tell(
-    socket: WebSocket,
-    gateway: Gateway,
-    tenant: str,
-    batch: str | None,
-    cursor: Cursor,
-    woken: asyncio.Event,
+    socket: WebSocket, gateway: Gateway, who: _Listening, cursor: Cursor, woken: asyncio.Event
 ) -> None:
+    """Everything after the cursor, and on; until the key is revoked."""
     await socket.send_text(orjson.dumps({"name": "listening", "cursor": str(cursor)}).decode())
-    while True:
+    while await who.known() is not None:
         woken.clear()
-        while rows := await asyncio.to_thread(read_news, gateway.ledger, cursor, tenant=tenant, batch=batch):
+        while rows := await asyncio.to_thread(
+            read_news, gateway.ledger, cursor, tenant=who.tenant, batch=who.batch
+        ):
             for row in rows:
                 await socket.send_text(_text(row))
             cursor = rows[-1].cursor
-        await woken.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), KNOWN_S)
+    await socket.close(NOT_LET_IN, "the key is revoked")
 
 
 async def _wait_for_end(socket: WebSocket) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from contracts.batches import Batch
 from contracts.deliverables import Deliverable
 from gateway.http.problems import RefusedError, answers
-from gateway.http.state import DESCRIBED, Gateway, Opened, Sender
+from gateway.http.state import DESCRIBED, Gateway, Opened, Reader
 from ledger.batch_reads import batch_event_ids, batch_history, read_batch
 from ledger.deliveries import list_deliverables, read_deliverable
 from ledger.errors import AmbiguousIdError
@@ -68,14 +68,14 @@ class BatchStatus(BaseModel):
 
 
 @router.get("/batches/{batch_id}", responses=answers(401, 404, 503))
-async def get_batch(batch_id: str, gateway: Opened, sender: Sender) -> BatchStatus:
+async def get_batch(batch_id: str, gateway: Opened, sender: Reader) -> BatchStatus:
     """Where a batch stands."""
     batch = await _own_batch(batch_id, gateway, sender.tenant)
     return await asyncio.to_thread(_status, gateway, batch)
 
 
 @router.get("/batches/{batch_id}/deliverables", responses=answers(401, 404, 503))
-async def get_deliverables(batch_id: str, gateway: Opened, sender: Sender) -> list[Deliverable]:
+async def get_deliverables(batch_id: str, gateway: Opened, sender: Reader) -> list[Deliverable]:
     """Everything that a batch delivers; nothing before it is done."""
     batch = await _own_batch(batch_id, gateway, sender.tenant)
     return list(await asyncio.to_thread(list_deliverables, gateway.ledger, batch.id))
@@ -87,7 +87,7 @@ async def get_deliverables(batch_id: str, gateway: Opened, sender: Sender) -> li
     responses={200: {"content": {"text/markdown": {}}}, **answers(401, 404, 503)},
 )
 async def get_deliverable(
-    deliverable_id: str, gateway: Opened, sender: Sender, form: str = "json"
+    deliverable_id: str, gateway: Opened, sender: Reader, form: str = "json"
 ) -> Deliverable | Response:
     """One deliverable: whole, or with `form=markdown` as its reader gets it."""
     found = await _found(lambda: read_deliverable(gateway.ledger, deliverable_id))

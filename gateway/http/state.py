@@ -1,5 +1,6 @@
 """What requests find open, and who sends them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ class Gateway:
     redactor: Redactor | None
     now: Callable[[], datetime]
     fetch: Callable[[ObjectPlace], bytes]
+    fetching: asyncio.Semaphore
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -56,5 +58,11 @@ async def holder_of(request: Request, gateway: Annotated[Gateway, Depends(gatewa
     return await gateway.access.holder(request)
 
 
+async def sender_of(request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Holder:
+    """Who sends a body, by a key or a signature that is yet to be checked. Raises as `Access.sender`."""
+    return await gateway.access.sender(request)
+
+
 Opened = Annotated[Gateway, Depends(gateway_of)]
-Sender = Annotated[Holder, Depends(holder_of)]
+Reader = Annotated[Holder, Depends(holder_of)]
+Signer = Annotated[Holder, Depends(sender_of)]

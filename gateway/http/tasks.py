@@ -7,17 +7,20 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from contracts.batches import BatchState, Scope
-from contracts.events import Kind, Priority, Who
-from gateway.http.events import taken_in
+from contracts.events import Kind, Priority, Who, event_key
+from gateway.http.events import LIMITS, taken_in
+from gateway.http.limits import read_body
 from gateway.http.problems import RefusedError, answers
-from gateway.http.state import DESCRIBED, Gateway, Opened, Sender
+from gateway.http.state import DESCRIBED, Gateway, Opened, Reader
 from ledger.callbacks import ask_for_callback, callback_state
 from ledger.deliveries import list_deliverables
 from ledger.event_reads import EventPlace, event_status
+from ledger.sql import Writable
 from tasks.channels import RefusedTargetError
 from tasks.channels.addresses import check_url
 from tasks.sources.aws.clients import AwayError, GoneError
@@ -83,17 +86,29 @@ class TaskStatus(BaseModel):
     callback: CallbackStatus | None = None
 
 
-@router.post("/tasks", status_code=202, responses=answers(400, 401, 409, 422, 429, 503))
-async def post_task(task: TaskRequest, gateway: Opened, sender: Sender) -> TaskAccepted:
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": TaskRequest.model_json_schema(by_alias=True)}},
+    }
+}
+
+
+@router.post(
+    "/tasks", status_code=202, openapi_extra=_BODY, responses=answers(400, 401, 408, 413, 422, 429, 503)
+)
+async def post_task(request: Request, gateway: Opened, sender: Reader) -> TaskAccepted:
     """Ask for something to be made of a prompt and, with it, of a document."""
     if sender.signing_secret is not None:
         raise RefusedError(401, "Not signed", "a key that signs sends events to /v1/events")
+    task = _asked(await read_body(request, LIMITS.record_bytes, gateway.settings.http_body_s))
     gateway.rate.spend(sender.tenant, 1)
     if task.callback_url is not None:
         _check_callback(task.callback_url, gateway)
     document = await _document(task.document_reference, gateway, sender.tenant)
-    event = {
-        "id": task.id or uuid4().hex,
+    number = task.id or uuid4().hex
+    event: dict[str, Any] = {
+        "id": number,
         "source": SOURCE,
         "type": Kind.DOCUMENT.value,
         "priority": task.priority.value,
@@ -103,16 +118,43 @@ async def post_task(task: TaskRequest, gateway: Opened, sender: Sender) -> TaskA
             "text": f"{task.prompt}\n\n{document}".strip(),
         },
     }
-    (receipt,) = await taken_in([RawRecord(1, b"", event, None)], gateway, sender.tenant)
+    key = event_key(sender.tenant, SOURCE, number)
+    asked = _Callback(key, sender.tenant, task.callback_url, gateway)
+    record = RawRecord(1, orjson.dumps(event), event, None)
+    (receipt,) = await taken_in([record], gateway, sender.tenant, asked.keep)
     if receipt.status is None:
         raise RefusedError(422, "Rejected", receipt.reason or "it cannot be a task")
-    number = receipt.status.rpartition("/")[2]
-    secret = await _callback(number, task, gateway, sender.tenant)
-    return TaskAccepted(task=number, status=f"/v1/tasks/{number}", callback_secret=secret)
+    return TaskAccepted(task=key.hex(), status=f"/v1/tasks/{key.hex()}", callback_secret=asked.told)
+
+
+class _Callback:
+    """Whom to call for a task: kept with it or not at all; a task that was sent before keeps its first."""
+
+    def __init__(self, key: bytes, tenant: str, url: str | None, gateway: Gateway) -> None:
+        self._key, self._tenant, self._url, self._now = key, tenant, url, gateway.now()
+        self._secret = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+        self.told: str | None = None
+
+    def keep(self, connection: Writable) -> None:
+        """Part of the transaction that takes the task in."""
+        if self._url is None:
+            return
+        given = {"tenant": self._tenant, "url": self._url, "secret": self._secret}
+        if ask_for_callback(connection, self._key, **given, now=self._now):
+            self.told = self._secret
+
+
+def _asked(body: bytes) -> TaskRequest:
+    try:
+        return TaskRequest.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise RefusedError(422, "Unusable task", f"{where}: {first['msg']}") from error
 
 
 @router.get("/tasks/{number}", responses=answers(401, 404, 422, 503))
-async def get_task(number: str, gateway: Opened, sender: Sender) -> TaskStatus:
+async def get_task(number: str, gateway: Opened, sender: Reader) -> TaskStatus:
     """How far a task is."""
     found = await asyncio.to_thread(event_status, gateway.ledger, number, sender.tenant)
     if found is None or found.source != SOURCE:
@@ -163,7 +205,8 @@ async def _document(reference: str | None, gateway: Gateway, tenant: str) -> str
             f"documentReference: give s3://... below {within or 'a place of yours: none is set'}",
         )
     try:
-        content = await asyncio.to_thread(gateway.fetch, place)
+        async with gateway.fetching:
+            content = await asyncio.to_thread(gateway.fetch, place)
     except GoneError as error:
         raise RefusedError(422, "Unusable document", f"documentReference: {error}") from error
     except AwayError as error:
@@ -174,21 +217,3 @@ async def _document(reference: str | None, gateway: Gateway, tenant: str) -> str
         return content.decode()
     except UnicodeDecodeError as error:
         raise RefusedError(422, "Unusable document", f"documentReference: it is no text: {error}") from error
-
-
-async def _callback(number: str, task: TaskRequest, gateway: Gateway, tenant: str) -> str | None:
-    """Keep whom to call, and with what it is signed; a task that was sent before keeps its first."""
-    if task.callback_url is None:
-        return None
-    key = bytes.fromhex(number)
-    if await asyncio.to_thread(callback_state, gateway.ledger, key) is not None:
-        return None
-    secret = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
-    given: dict[str, Any] = {
-        "tenant": tenant,
-        "url": task.callback_url,
-        "secret": secret,
-        "now": gateway.now(),
-    }
-    await asyncio.to_thread(ask_for_callback, gateway.ledger, key, **given)
-    return secret

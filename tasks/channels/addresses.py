@@ -43,6 +43,7 @@ def check_url(url: str, allowed: Sequence[Network]) -> SplitResult:
         raise RefusedTargetError("an address with a password in it is not called: what is sent is signed")
     if (literal := _literal(parts.hostname)) is not None:
         _check(literal, allowed)
+    _ascii(parts.hostname)
     return parts
 
 
@@ -54,7 +55,7 @@ async def resolved(url: str, allowed: Sequence[Network]) -> Target:
         UndeliveredError: its name leads nowhere now.
     """
     parts = check_url(url, allowed)
-    host = str(parts.hostname)
+    host = _ascii(str(parts.hostname))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -69,6 +70,14 @@ async def resolved(url: str, allowed: Sequence[Network]) -> Target:
     usual = {("https", 443), ("http", 80)}
     name = called if (parts.scheme, port) in usual else f"{called}:{port}"
     return Target(parts._replace(netloc=f"{at}:{port}", fragment="").geturl(), host, name)
+
+
+def _ascii(host: str) -> str:
+    """A name as it is called on the wire. RefusedTargetError where it has no such form."""
+    try:
+        return host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError as error:
+        raise RefusedTargetError(f"{host!r} is no name: {error}") from error
 
 
 def _literal(host: str) -> Address | None:

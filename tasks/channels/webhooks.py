@@ -4,6 +4,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import orjson
 from standardwebhooks.webhooks import Webhook
 
 from ledger.outbox import OutboxMessage
-from ledger.subscriptions import end_subscription
+from ledger.subscriptions import UnknownSubscriptionError, end_subscription
 from tasks.channels import RefusedTargetError, UndeliveredError, subscription_of
 from tasks.channels.addresses import Target, resolved
 from tasks.runtime import Runtime
@@ -38,7 +39,9 @@ async def to_webhook(run: Runtime, message: OutboxMessage) -> None:
     try:
         await post(run, subscription.target, subscription.secret, message.idempotency_key, TYPE, made)
     except GoneError as error:
-        await run.in_ledger(end_subscription, subscription.id, run.clock())
+        # Another message may have ended it a moment ago.
+        with suppress(UnknownSubscriptionError):
+            await run.in_ledger(end_subscription, subscription.id, run.clock())
         raise RefusedTargetError(f"{error}; its subscription has ended") from error
 
 

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-opera
 
 import ipaddress
 import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,13 +86,40 @@ def _any_case(given: object) -> Matcher:
 
 def _wildcard(given: object) -> Matcher:
     text = _text("wildcard", given)
-    if "**" in text:
+    parts = _parts(text)
+    if any(not part for part in parts[1:-1]):
         raise PatternError("wildcard takes no two stars in a row")
-    literal = [re.escape(part.replace(r"\*", "*")) for part in re.split(r"(?<!\\)\*", text)]
-    shape = re.compile(".*".join(literal), re.DOTALL)
-    return Matcher(
-        f"a text like {text!r}", lambda value: isinstance(value, str) and shape.fullmatch(value) is not None
-    )
+    return Matcher(f"a text like {text!r}", lambda value: isinstance(value, str) and _is_like(value, parts))
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the stars; a backslash makes the next character an ordinary one."""
+    parts, escaped = [""], False
+    for one in text:
+        if escaped or one not in {"*", "\\"}:
+            parts[-1] += one
+            escaped = False
+        elif one == "*":
+            parts.append("")
+        else:
+            escaped = True
+    return parts
+
+
+def _is_like(value: str, parts: list[str]) -> bool:
+    """Each part after the one before, in one pass: senders choose the text, and it may be long."""
+    if len(parts) == 1:
+        return value == parts[0]
+    first, *between, last = parts
+    if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
+        return False
+    at, end = len(first), len(value) - len(last)
+    for part in between:
+        found = value.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {

@@ -112,6 +112,8 @@ def test_a_reference_to_nothing_is_on_record(book, clients, bucket, queue, consu
         ("in/a.ndjson.gz", b"no gzip at all"),
         ("in/a.ndjson.gz", gzip.compress(LINES)[:-20]),
         ("in/a.ndjson.zst", b"no zstd at all"),
+        ("in/a.ndjson.zst", zstandard.compress(LINES)[:-20]),
+        ("in/a.ndjson.zst", zstandard.compress(LINES) + zstandard.compress(LINES)[:30]),
     ],
 )
 def test_what_cannot_be_unpacked_says_so(clients, bucket, key, body):

@@ -224,3 +224,16 @@ def test_a_fifo_queue_is_a_queue(book, queue, clients, consumer, left):
     consumer(address).run(threading.Event(), until_empty=True)
     assert len(events_in(book)) == 12
     assert left(address) == (0, 0)
+
+
+def test_a_message_may_hold_more_than_an_event_may(book, queue, send, consumer, left):
+    """Two thousand small events in 600 KB; one event of that size is on record, whole."""
+    address = queue(MaximumMessageSize="1048576")
+    send(address, [json.dumps(numbered(2_000, data={"text": "x" * 200}))])
+    send(address, [json.dumps(EVENT | {"id": "large", "data": {"text": "x" * 300_000}})])
+    tally = consumer(address).run(threading.Event(), until_empty=True)
+    assert (tally.counts.accepted, tally.counts.rejected) == (2_000, 1)
+    (refused,) = read_rejections(book, 5)
+    assert "larger than 262,144 bytes" in refused.reason
+    assert len(refused.raw) > 300_000
+    assert left(address) == (0, 0)

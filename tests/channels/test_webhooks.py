@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from ledger.dead_letters import list_letters
+from ledger.outbox import undelivered
 from ledger.subscriptions import end_subscription, list_subscriptions
 from tasks.channels import RefusedTargetError, webhooks
 from tasks.channels.addresses import check_url, resolved
-from tasks.publisher import FIRST_WAIT
+from tasks.publisher import CHANNELS, FIRST_WAIT
 from tasks.settings import Settings
 from tests.channels.conftest import SECRET
 
@@ -71,6 +72,29 @@ def test_a_receiver_that_says_it_is_gone_gets_nothing_more(sending, receiver):
     sending.commit(2)
     assert sending.publish() == 0
     assert len(receiver.got) == 1
+
+
+def test_a_receiver_that_says_so_twice_is_gone_once(sending, receiver):
+    """Two deliverables on their way at once: both are dead letters, and nothing else stops."""
+    receiver.statuses = [410, 410]
+    sending.subscribe("webhook", receiver.url)
+    sending.commit(1, 2)
+    assert sending.publish() == 0
+    assert len(list_letters(sending.book)) == 2
+
+
+def test_a_channel_that_breaks_holds_up_no_other(sending, receiver):
+    """Whatever comes out of it: the message is tried again, the others leave."""
+
+    async def broken(_run, _message):
+        raise LookupError("nobody thought of this")
+
+    sending.subscribe("webhook", receiver.url)
+    sending.subscribe("sns", "arn:aws:sns:eu-west-1:123456789012:x", number="2")
+    sending.commit(1)
+    assert sending.publish({**CHANNELS, "sns": broken}) == 1
+    assert len(receiver.got) == 1
+    assert undelivered(sending.book).count == 1
 
 
 def test_what_waits_for_an_ended_subscription_is_not_sent(sending, receiver, clock):

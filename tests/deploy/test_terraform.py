@@ -95,11 +95,26 @@ def test_every_queue_has_dead_letters_for_two_weeks(parsed):
     assert all("kms_master_key_id" in body for body in queues.values())
 
 
+def test_whoever_sends_to_a_queue_may():
+    """EventBridge to the queues and, what it could not deliver, to their dead letters."""
+    text = TEXTS["queues.tf"]
+    for name in ("this", "dead"):
+        assert f"aws_sqs_queue.{name}[each.key].id\n  policy " in text
+    assert text.count("events.amazonaws.com") == 2
+
+
+def test_whoever_reads_objects_may_know_which_are_there(parsed):
+    """Without, S3 answers 403 for what is not there."""
+    for labels, body in blocks(parsed, "data"):
+        told = str(body)
+        assert ("s3:GetObject" in told) == ("s3:ListBucket" in told), labels
+
+
 def test_no_part_may_do_everything():
     """But for the key's and the queue's own policies, no statement is about everything."""
     text = re.sub(r"(?m)#.*$", "", TEXTS["iam.tf"])
     assert '"*"' not in text
-    assert ":*" not in text.replace("documents/*", "")
+    assert ":*" not in text
 
 
 def test_every_setting_that_the_services_get_is_one():

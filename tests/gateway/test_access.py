@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook
 
 from ledger.api_keys import UnknownKeyError, list_keys, revoke_key
 from tasks.runtime import utc_now
-from tests.gateway.conftest import EVENT, served
+from tests.gateway.conftest import EVENT, Door, served
 from tests.gateway.test_events_in import accepted
 
 SECRET = "whsec_" + "c2VjcmV0LXRoYXQtaXMtbG9uZy1lbm91Z2g="
@@ -142,6 +142,60 @@ def test_a_key_that_signs_does_not_send_unsigned(signing):
     token = {"authorization": "Bearer pst_k0_secret-of-k0"}
     assert httpx.post(f"{signing.address}/v1/events", json=EVENT, headers=token).status_code == 401
     assert httpx.post(f"{signing.address}/v1/events?key=k0", json=EVENT).status_code == 401
+
+
+def test_a_signature_that_was_refused_for_another_reason_may_come_again(settings_of, door):
+    """The very bytes that came too early are taken when they come later, as `retry-after` asks for."""
+    door.key("acme", signing_secret=SECRET)
+    with served(settings_of(http_events_per_s=1)) as address:
+        busy = Door(address, door.book)
+        for number in range(2):
+            signed(busy, json.dumps(EVENT | {"id": f"before-{number}"}), message=f"m-{number}")
+        at, body = datetime.now(UTC), json.dumps(EVENT)
+        assert signed(busy, body, at=at, message="again").status_code == 429
+        answer = httpx.Response(429)
+        while answer.status_code == 429:
+            answer = signed(busy, body, at=at, message="again")
+        assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("written", ["{}.0", "+{}", "{}.5"])
+def test_a_time_is_written_in_one_way(signing, written):
+    """Else one signature would be many."""
+    at, body = datetime.now(UTC), json.dumps(EVENT)
+    answer = signed(signing, body, at=at, **{"webhook-timestamp": written.format(int(at.timestamp()))})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/events/" + "0" * 32, "/v1/batches/b", "/v1/deliverables/d", "/v1/tasks/" + "0" * 32]
+)
+def test_a_keys_id_reads_nothing(signing, path):
+    """It stands in addresses: with whatever signature, it is no key."""
+    answer = httpx.get(f"{signing.address}{path}?key=k0", headers={"webhook-signature": "v1,eA=="})
+    assert answer.status_code == 401
+
+
+def test_who_has_no_key_is_sent_away_before_a_body_is_read(door):
+    """However much of it there is."""
+    for path in ("/v1/events", "/v1/tasks"):
+        answer = httpx.post(f"{door.address}{path}", content=b"x" * 5_000_000)
+        assert answer.status_code == 401
+
+
+def test_a_route_makes_nothing_of_one_tenants_another_tenants(settings_of, door, tmp_path):
+    """Whatever a record says deeper down, a key sends for its own."""
+    routes = tmp_path / "routes.toml"
+    routes.write_text(
+        '[[route]]\nname = "deep"\npattern = { source = ["app"] }\nfields = { tenant = ["data.org"] }\n'
+    )
+    with served(settings_of(routes=routes)) as address:
+        acme = door.client()
+        acme.base_url = address
+        theirs = acme.post("/v1/events", json=EVENT | {"data": {"text": "x", "org": "beta"}})
+        ours = acme.post("/v1/events", json=EVENT | {"data": {"text": "x", "org": "acme"}})
+    assert (theirs.status_code, ours.status_code) == (422, 202)
+    assert "may send for no other" in theirs.json()["detail"]
 
 
 def test_a_tenant_sends_so_much_a_second(settings_of, door):

@@ -153,6 +153,16 @@ def test_what_is_no_event_is_refused_with_a_reason(door, acme, body, headers, st
     assert accepted(door) == 0
 
 
+def test_a_request_has_so_many_events_at_most(door, acme):
+    """However small they are."""
+    answer = acme.post(
+        "/v1/events", content=b"[" + b"1," * 10_000 + b"1]", headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 413
+    assert "10,000 events" in answer.json()["detail"]
+    assert accepted(door) == 0
+
+
 def test_a_batch_of_nothing_is_nothing(door, acme):
     """And no fault."""
     answer = acme.post("/v1/events", json=[])

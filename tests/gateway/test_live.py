@@ -6,9 +6,12 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
+from gateway.http import access, live
+from ledger.api_keys import revoke_key
 from ledger.claims import claim_next
 from ledger.deliveries import commit_batch
 from ledger.stages import finish_stage, start_stage
+from tasks.runtime import utc_now
 from tests.gateway.conftest import served
 from tests.ledger.conftest import Make
 
@@ -114,3 +117,26 @@ def test_a_browser_sends_its_key_as_a_subprotocol(door):
     with connect(f"{at}/v1/live?batch={batch}", subprotocols=["penstock.v1", door.key("acme")]) as socket:
         assert socket.subprotocol == "penstock.v1"
         assert heard(socket, 1)[0]["name"] == "batch.ready"
+
+
+def test_a_listener_from_before_the_first_news_comes_back(door):
+    """The cursor that it was given at first is one like any other."""
+    key = door.key("acme")
+    with listen(door, key) as socket:
+        first = json.loads(socket.recv(timeout=60))
+    work_off(door, 1)
+    with listen(door, key, f"?after={first['cursor']}") as socket:
+        assert [one["name"] for one in heard(socket, len(ALL))] == ALL
+
+
+def test_a_key_that_is_revoked_hears_nothing_more(door, monkeypatch):
+    """Its listener is sent away soon after."""
+    monkeypatch.setattr(access, "KNOWN_S", 0.05)
+    monkeypatch.setattr(live, "KNOWN_S", 0.05)
+    key = door.key("acme")
+    with listen(door, key) as socket:
+        heard(socket, 0)
+        revoke_key(door.book, key.split("_")[1], utc_now())
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(timeout=60)
+    assert closed.value.rcvd.code == 4401

@@ -130,3 +130,19 @@ def test_nobody_sees_anothers_task(door, acme):
     with door.client("beta") as beta:
         assert beta.get(task["status"]).status_code == 404
     assert acme.get("/v1/tasks/zz").status_code == 404
+
+
+def test_a_callback_that_cannot_be_called_is_nobody_elses_trouble(local, receiver):
+    """Whatever is wrong with one address, the others are called, and it is settled."""
+    door, client, settings = local
+    odd = client.post("/v1/tasks", json=TASK | {"callbackUrl": "https://b\u00fccher.invalid/"}).json()
+    good = client.post("/v1/tasks", json=TASK | {"callbackUrl": receiver.url}).json()
+    work(door)
+    assert call(settings) == 1
+    assert client.get(good["status"]).json()["callback"]["state"] == "SENT"
+    assert client.get(odd["status"]).json()["callback"]["attempts"] == 1
+
+
+def test_a_task_has_a_largest_size(acme):
+    """As an event has."""
+    assert acme.post("/v1/tasks", json={"prompt": "x" * 300_000}).status_code == 413

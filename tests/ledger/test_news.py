@@ -146,3 +146,16 @@ def test_old_news_are_forgotten_in_pieces(ledger, make):
     assert names(read_news(ledger, BEGINNING)) == ["n-0", "n-1", "n-2"]
     assert forget_news(ledger, before) == 1
     assert forget_news(ledger, before) == 0
+
+
+def test_a_cursor_is_good_after_everything_was_forgotten(ledger, make):
+    """No number is given twice."""
+    for day in (0, 1):
+        with writing(ledger) as connection:
+            tell_news(connection, [news_of(day, make)])
+        cursor = newest_news(ledger)
+        assert forget_news(ledger, make.now + timedelta(days=1)) == 1
+        with writing(ledger) as connection:
+            tell_news(connection, [news_of("later", make)])
+        assert names(read_news(ledger, cursor)) == ["n-later"]
+        assert forget_news(ledger, make.now + timedelta(days=1)) == 1

@@ -1,5 +1,6 @@
 """EventBridge patterns: what matches, what does not, why, and what is no pattern."""
 
+import fnmatch
 import json
 import re
 
@@ -166,3 +167,25 @@ def test_a_pattern_of_all_that_an_event_says_matches_it(event):
     pattern = leaves(event)
     if pattern:
         assert compile_pattern(pattern).matches(event)
+
+
+@given(
+    st.text("ab*", min_size=1, max_size=8).filter(lambda text: "**" not in text), st.text("ab", max_size=10)
+)
+def test_a_wildcard_is_as_a_shell_has_it(wildcard, text):
+    """Any text for a star, and all of the rest as it stands."""
+    compiled = compile_pattern({"a": [{"wildcard": wildcard}]})
+    assert compiled.matches({"a": text}) == fnmatch.fnmatchcase(text, wildcard)
+
+
+def test_a_long_text_costs_a_wildcard_one_look():
+    """Whoever chooses the text cannot make it go over it again and again."""
+    compiled = compile_pattern({"a": [{"wildcard": "*error*timeout*error*timeout*"}]})
+    assert not compiled.matches({"a": "error" * 60_000})
+
+
+def test_a_star_may_be_itself():
+    """After a backslash, as may a backslash."""
+    compiled = compile_pattern({"a": [{"wildcard": r"2\*2=\\*"}]})
+    assert compiled.matches({"a": "2*2=\\4"})
+    assert not compiled.matches({"a": "2x2=\\4"})

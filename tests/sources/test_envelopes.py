@@ -132,9 +132,18 @@ def test_a_claim_check_names_where_the_rest_is():
 
 def test_a_batch_is_as_many_events_as_it_holds():
     """None of them gets the message's id, for they would be one."""
-    contents = list(opened(json.dumps([EVENT, {"type": "system.alert"}, 7]).encode(), {"id": "m-1"}))
-    assert [content.value for content in contents] == [EVENT, {"type": "system.alert"}, None]
+    known = {"id": "m-1", "time": "2026-01-01T00:00:00Z", "tenant": "beta"}
+    contents = list(opened(json.dumps([EVENT, {"type": "system.alert"}, 7]).encode(), known))
+    alert = {"type": "system.alert", "tenant": "beta"}
+    assert [content.value for content in contents] == [EVENT, alert, None]
     assert contents[2].problem == "the message is a number, not a JSON object"
+
+
+def test_one_of_many_is_kept_without_the_others():
+    """What is kept of a rejected event is itself: of the whole message each time it would be far too much."""
+    many = [{"id": str(number), "text": "x" * 50} for number in range(1_000)]
+    assert sum(len(one.raw) for one in opened(json.dumps(many).encode(), {})) < 2 * len(json.dumps(many))
+    assert "10,001 events" in only([1] * 10_001).problem
 
 
 @pytest.mark.parametrize(
@@ -145,6 +154,7 @@ def test_a_batch_is_as_many_events_as_it_holds():
         (b"Test message.", "not valid JSON"),
         (b'"text"', "is a text, not a JSON object"),
         ({"Records": [{"eventSource": "aws:kinesis"}]}, "records of 'aws:kinesis' are not read"),
+        ({"source": "aws.s3", "detail-type": "Object Created"}, "not as AWS makes it"),
         ({"Records": [7]}, "records of None are not read"),
         ({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}, "s3: Field required"),
         ({"Type": "Notification", "TopicArn": "t"}, "not as AWS makes it: MessageId: Field required"),

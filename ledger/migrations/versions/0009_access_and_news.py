@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_news")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_news_order", "news", ["tx", "id"])
     op.create_index("ix_news_batch", "news", ["batch_id", "tx", "id"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 RETRIES: Final = Config(
     retries={"mode": "standard", "max_attempts": 3},
@@ -16,7 +16,19 @@ RETRIES: Final = Config(
     max_pool_connections=64,
 )
 """The client's own: throttling and broken connections; what fails longer is left to the queue."""
-GONE: Final = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"})
+GONE: Final = frozenset(
+    {
+        *("NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"),
+        *(
+            "MethodNotAllowed",
+            "KeyTooLongError",
+            "InvalidBucketName",
+            "InvalidArgument",
+            "InvalidObjectState",
+        ),
+    }
+)
+"""What S3 says of an object that is not there, was deleted or archived, or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,12 @@ class AwayError(Exception):
 
 
 def judged(error: ClientError | BotoCoreError) -> GoneError | AwayError:
-    """The error as a source has to take it. Without permission nothing is gone: operators may give it."""
+    """The error as a source has to take it. Without permission nothing is gone: operators may give it.
+
+    Who may not list a bucket is told 403 of what is not there: `s3:ListBucket` belongs to reading.
+    """
+    if isinstance(error, ParamValidationError):
+        return GoneError(f"it cannot be an object's name: {error}")
     code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
     said = f"{type(error).__name__}: {error}"
     return GoneError(said) if code in GONE else AwayError(said)

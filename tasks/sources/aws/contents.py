@@ -41,19 +41,22 @@ class Contents:
         Raises:
             AwayError: what it refers to cannot be had now: the message is to be delivered again.
         """
-        if len(message.body) > self.limits.record_bytes:
-            yield too_large(line, message.body, self.limits)
-            return
         for content in opened(message.body, message.known, line):
             match content:
                 case RawRecord():
-                    yield _counted(content, message)
+                    yield _counted(self._bounded(content), message)
                 case Created(place):
                     yield from self._of_object(place, message, line)
                 case Claim():
                     yield from (_counted(one, message) for one in self._of_claim(content, message, line))
                 case Nothing():
                     pass
+
+    def _bounded(self, record: RawRecord) -> RawRecord:
+        """A queue's message may be four times as large as an event; what is too large is kept whole, as a problem."""
+        if len(record.raw) <= self.limits.record_bytes:
+            return record
+        return record._replace(value=None, problem=too_large(record.line, b"", self.limits).problem)
 
     def _of_object(self, place: ObjectPlace, message: Message, line: int) -> Iterator[RawRecord]:
         """A file of records is taken in here, a chunk to a transaction; a document is a record; all else a problem."""

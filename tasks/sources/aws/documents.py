@@ -47,11 +47,11 @@ def document_record(s3: Any, place: ObjectPlace, most_characters: int) -> dict[s
     if len(text) > most_characters:
         raise RecordError(f"the document holds {len(text):,} characters; {most_characters:,} are read")
     version = place.version or found.get("VersionId") or found["ETag"].strip('"')
+    # No time: without versions the same text put again is the same event, and would be another by when it was put.
     record = {
         "id": f"{place.key}@{version}",
         "source": f"s3://{place.bucket}",
         "type": Kind.DOCUMENT.value,
-        "time": found["LastModified"].isoformat(),
         "data": {"title": PurePosixPath(place.key).name, "text": text},
     }
     folder, *rest = place.key.split("/")

@@ -24,6 +24,8 @@ from tasks.sources.records import RawRecord, decode, name_of
 
 DEEPEST: Final = 8
 """So many envelopes in one another are opened."""
+MOST: Final = 10_000
+"""So many events are read of one message."""
 POINTER: Final = "PayloadS3Pointer"
 
 Known = Mapping[str, str]
@@ -88,9 +90,10 @@ class _Opening:
         except orjson.JSONDecodeError:
             yield decode(self._line, text)._replace(raw=self._raw)
             return
-        yield from self._of(value, known, depth)
+        yield from self.of(value, known, depth)
 
-    def _of(self, value: object, known: Known, depth: int) -> Iterator[Content]:
+    def of(self, value: object, known: Known, depth: int) -> Iterator[Content]:
+        """What a JSON value carries."""
         if depth > DEEPEST:
             yield self._problem(f"more than {DEEPEST} envelopes lie in one another")
         elif not isinstance(value, (list, dict)):
@@ -117,9 +120,16 @@ class _Opening:
             return
         if not values:
             yield Nothing("an empty batch")
+        if len(values) > MOST:
+            yield self._problem(f"the message holds {len(values):,} events; {MOST:,} are read")
+            return
+        if len(values) == 1:
+            yield from self.of(values[0], known, depth + 1)
+            return
+        # By the message's own id and time several would be one event.
+        shared = {name: said for name, said in known.items() if name not in {"id", "time"}}
         for one in values:
-            # What a queue knows of a message is no event's own: several would be one.
-            yield from self._of(one, {} if len(values) > 1 else known, depth + 1)
+            yield from self.part(one).of(one, shared, depth + 1)
 
     def _of_object(self, value: dict[str, Any], known: Known, depth: int) -> Iterator[Content]:
         if isinstance(value.get("Records"), list):
@@ -138,8 +148,20 @@ class _Opening:
     def _of_records(self, records: list[Any], depth: int) -> Iterator[Content]:
         if not records:
             yield Nothing("an empty batch")
+        if len(records) > MOST:
+            yield self._problem(f"the message holds {len(records):,} records; {MOST:,} are read")
+            return
         for one in records:
-            yield from self._as_made(self._of_record(one, depth))
+            part = self if len(records) == 1 else self.part(one)
+            yield from part.of_record(one, depth)
+
+    def part(self, one: object) -> "_Opening":
+        """One of several: what is kept of it is itself, and not all of the message again."""
+        return _Opening(orjson.dumps(one), self._line)
+
+    def of_record(self, one: object, depth: int) -> Iterator[Content]:
+        """What a record of AWS carries."""
+        return self._as_made(self._of_record(one, depth))
 
     def _of_record(self, one: object, depth: int) -> Iterator[Content]:
         told = one if isinstance(one, dict) else {}
@@ -169,7 +191,7 @@ class _Opening:
 
     def _of_storage(self, value: dict[str, Any]) -> Iterator[Content]:
         if value["detail-type"] == "Object Created":
-            yield Created(StorageDetail.model_validate(value["detail"]).place)
+            yield Created(StorageDetail.model_validate(value.get("detail")).place)
         else:
             yield Nothing(f"S3 told of {value['detail-type']!r}, which brings nothing")
 

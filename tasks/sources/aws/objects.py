@@ -20,13 +20,13 @@ from tasks.sources.records import Limits, RawRecord
 from tasks.sources.tables import read_parquet
 
 _BLOCK: Final = 1024 * 1024
+_PIECE: Final = 512
+"""Of zstd, four bytes may unpack to 128 KiB."""
 MOST_BYTES: Final = 8 * 1024**3
 """The largest object that is read, unpacked."""
 _PACKED: Final[dict[str, Callable[[Any], BinaryIO]]] = {
     ".gz": lambda body: cast(BinaryIO, gzip.GzipFile(fileobj=body)),
-    ".zst": lambda body: cast(
-        BinaryIO, zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True)
-    ),
+    ".zst": lambda body: cast(BinaryIO, _Zstd(body)),
 }
 SUFFIXES: Final = (*STREAMED, PARQUET)
 
@@ -109,6 +109,38 @@ def _by_file(stream: "_Bounded", limits: Limits) -> Iterator[RawRecord]:
             while block := stream.read(_BLOCK):
                 file.write(block)
         yield from read_parquet(path, limits)
+
+
+class _Zstd:
+    """Unpacks frames one after the other. zstandard's own stream takes one that is cut off for a whole one.
+
+    What goes in at once is so little that what comes out stays small, whatever it is.
+    """
+
+    def __init__(self, body: Any) -> None:  # noqa: ANN401 - boto3's
+        self._body, self._rest = body, b""
+        self._frame, self._has_begun = zstandard.ZstdDecompressor().decompressobj(), False
+
+    def read(self, size: int = -1) -> bytes:
+        """At least a byte, unless it is the end. EOFError where the last frame has none."""
+        out = bytearray()
+        while len(out) < max(size, 1):
+            piece = self._rest or self._body.read(_PIECE)
+            self._rest = b""
+            if not piece:
+                if self._has_begun and not out:
+                    raise EOFError("its last frame is cut off")
+                break
+            out += self._unpacked(piece)
+        return bytes(out)
+
+    def _unpacked(self, piece: bytes) -> bytes:
+        out = self._frame.decompress(piece)
+        self._has_begun = True
+        if self._frame.eof:
+            self._rest = self._frame.unused_data
+            self._frame, self._has_begun = zstandard.ZstdDecompressor().decompressobj(), False
+        return out
 
 
 class _TooLargeError(Exception):

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from ledger.errors import LedgerFaultError
-from tasks.sources.aws.clients import AwayError
 from tasks.sources.aws.contents import Contents
 from tasks.sources.aws.receipts import AT_ONCE, Message, Receipts
 from tasks.sources.aws.shapes import said_in
@@ -96,9 +94,9 @@ class QueueReader:
         for message in messages:
             try:
                 records = list(self._contents.of(message, next(self._line)))
-            except (AwayError, LedgerFaultError) as error:
+            except Exception as error:  # noqa: BLE001 - no message ends the reading of the others
                 _LOG.warning(
-                    "%s: a message goes back after %d deliveries: %s", self.name, message.received, error
+                    "%s: a message goes back after %d deliveries: %r", self.name, message.received, error
                 )
                 read.back.append(message)
             else:
