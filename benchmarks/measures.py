@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import batching, flow_runs, ingest, latency, retention, rivals_measured, sustained, throttle
+from benchmarks import (
+    batching,
+    flow_runs,
+    gateway_load,
+    ingest,
+    latency,
+    queue_intake,
+    retention,
+    rivals_measured,
+    sustained,
+    throttle,
+)
 
 Result = Mapping[str, Any]
 
@@ -110,6 +121,38 @@ MEASURES: Final = (
                 "batching, 1 M pending events",
                 lambda found: f"{found['seconds']:.2f} s, {found['peak_rss_mb']:.0f} MB",
                 "5 s, 1,500 MB",
+            ),
+        ),
+    ),
+    Measure(
+        "queues",
+        queue_intake.run,
+        "One process, boto3, eight receivers, messages of 0.9 kB into SQLite; the queue is a server of our own that "
+        "speaks SQS's protocol in another process, and is not what limits. Medians of three runs.",
+        (
+            Row(
+                "messages of SQS taken in and deleted",
+                lambda found: (
+                    f"{found['messages_per_s']:,.0f} a second, {found['cpu_ms_per_message']:.2f} ms CPU each; "
+                    f"the server used {100 * found['server_core_used']:.0f} % of a core"
+                ),
+                "2,000 a second",
+            ),
+        ),
+    ),
+    Measure(
+        "gateway",
+        gateway_load.run,
+        "`penstock serve` and 200 clients on the same two cores for 60 s, one event of 0.5 kB after another, each "
+        "connection kept; the ledger on PostgreSQL. At the end what was acknowledged is looked for in the ledger.",
+        (
+            Row(
+                "events over HTTP, 200 clients",
+                lambda found: (
+                    f"{found['events_per_s']:,} a second, p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms; "
+                    f"{found['lost']} acknowledged and not in the ledger"
+                ),
+                "1,500 a second, 0 lost",
             ),
         ),
     ),
