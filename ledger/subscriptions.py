@@ -52,7 +52,7 @@ def end_subscription(ledger: Ledger, subscription_id: str, now: datetime) -> Sub
         row = connection.execute(ended).first()
     if row is None:
         raise UnknownSubscriptionError(
-            f"no subscription {subscription_id!r} is in force; `penstock subscriptions list` shows them"
+            f"no subscription {subscription_id!r} is in force; `penstock targets list` shows them"
         )
     return _subscription(row)
 

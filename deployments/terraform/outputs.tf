@@ -9,7 +9,7 @@ output "queues" {
 }
 
 output "deliverables_topic" {
-  description = "For `penstock subscriptions add`."
+  description = "For `penstock targets add`."
   value       = aws_sns_topic.deliverables.arn
 }
 
@@ -19,6 +19,6 @@ output "inbox" {
 }
 
 output "results" {
-  description = "For `penstock subscriptions add s3://...`."
+  description = "For `penstock targets add s3://...`."
   value       = "s3://${aws_s3_bucket.results.id}"
 }

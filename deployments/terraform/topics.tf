@@ -1,4 +1,4 @@
-# Deliverables fan out here: `penstock subscriptions add <this topic's ARN>`; consumers filter by attributes.
+# Deliverables fan out here: `penstock targets add <this topic's ARN>`; consumers filter by attributes.
 resource "aws_sns_topic" "deliverables" {
   name              = "${local.name}-deliverables"
   kms_master_key_id = aws_kms_key.this.arn

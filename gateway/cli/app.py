@@ -7,7 +7,7 @@ import typer
 from gateway.cli.dlq import dlq
 from gateway.cli.keys import keys
 from gateway.cli.route import route
-from gateway.cli.subscriptions import subscriptions
+from gateway.cli.targets import targets
 
 app = typer.Typer(
     name="penstock",
@@ -23,7 +23,7 @@ app = typer.Typer(
 app.add_typer(dlq, name="dlq")
 app.add_typer(keys, name="keys")
 app.add_typer(route, name="route")
-app.add_typer(subscriptions, name="subscriptions")
+app.add_typer(targets, name="targets")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of tables.")]
 

@@ -18,7 +18,7 @@ import ledger as room
 from contracts.batches import BatchState
 from contracts.calls import Purpose
 from contracts.errors import OperatorError
-from contracts.events import Priority
+from contracts.events import Priority, event_key
 from ledger.batch_reads import (
     batch_diagnosis,
     batch_event_ids,
@@ -27,6 +27,7 @@ from ledger.batch_reads import (
     read_batch,
 )
 from ledger.batches import create_batches
+from ledger.callbacks import ask_for_callback, callback_state
 from ledger.calls import begin_call, count_attempts, count_unusable_verdicts, settle_call
 from ledger.claims import claim, release_leases
 from ledger.costs import item_costs
@@ -41,8 +42,10 @@ from ledger.dead_letters import (
 )
 from ledger.deliveries import commit_batch, list_deliverables, read_deliverable
 from ledger.erasure import erase_person
-from ledger.intake import record_intake
+from ledger.event_reads import event_status
+from ledger.intake import record_each, record_intake
 from ledger.items import read_items, store_draft, store_verdict
+from ledger.news import BEGINNING, read_news
 from ledger.outbox import give_up, mark_failed
 from ledger.outcome_tables import outbox
 from ledger.pauses import Switch, pause, resume
@@ -50,6 +53,7 @@ from ledger.promotions import promote_events
 from ledger.replays import replay_letter
 from ledger.sql import reading
 from ledger.stages import finish_stage, read_stages, start_stage
+from ledger.subscriptions import Subscription, channels_for, make_subscription
 from ledger.throttle import reserve_solutions
 from ledger.transitions import Settlement, settle_batch, transition
 
@@ -96,6 +100,9 @@ FOR_THE_OPERATOR = frozenset(
         ),
         *("take_ends", "give_back_ends", "read_story", "what_is_stuck", "tell_what_is_stuck"),
         *("wish_for_slots", "forget_wish", "note_slot_lease", "forget_slot_lease", "slot_leases_of"),
+        *("make_key", "list_keys", "revoke_key", "holder_of", "signer_of", "is_spent", "spend_signature"),
+        *("list_subscriptions", "make_subscription", "read_subscription", "end_subscription"),
+        *("take_callbacks", "settle_callback", "newest_news", "forget_news"),
         *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
 )
@@ -134,6 +141,17 @@ class Side:
         commit_batch(self.ledger, self.done, self.lease, [self.made], ["files"], self.now)
         bury(self.ledger, self.letter)
         pause(self.ledger, Switch("notices", self.tenant), self.words, self.now)
+        self.subscribe()
+
+    def subscribe(self) -> None:
+        """Somebody to be sent deliverables, and somebody to be called."""
+        target = f"https://{self.tenant}/{self.words}"
+        number = f"s-{self.tenant}"
+        made = Subscription(number, self.tenant, "webhook", target, self.words, self.now, None)
+        make_subscription(self.ledger, made)
+        self.key = event_key(self.tenant, "test", "0")
+        asked = {"tenant": self.tenant, "url": target, "secret": self.words, "now": self.now}
+        ask_for_callback(self.ledger, self.key, **asked)
 
     def event(self, number):
         """A LOW event that the other tenant has too, in other words."""
@@ -188,8 +206,23 @@ READS = {
     "list_letters": lambda own: list_letters(own.ledger, only=LetterFilter(tenant=own.tenant)),
     "letter_ids": lambda own: letter_ids(own.ledger, LetterFilter(tenant=own.tenant)),
     "read_letter": lambda own: read_letter(own.ledger, own.letter.id),
+    "event_status": lambda own: event_status(own.ledger, own.key.hex(), own.tenant),
+    "read_news": lambda own: read_news(own.ledger, BEGINNING, tenant=own.tenant),
+    "channels_for": lambda own: channels_for(own.ledger, own.tenant),
+    "callback_state": lambda own: callback_state(own.ledger, own.key),
 }
 WRITES = {
+    "record_each": lambda own: record_each(
+        own.ledger, "again", [own.make.prepared(own.event(n)) for n in range(5)], [], own.now
+    ),
+    "ask_for_callback": lambda own: ask_for_callback(
+        own.ledger,
+        event_key(own.tenant, "test", "1"),
+        tenant=own.tenant,
+        url=f"https://{own.tenant}",
+        secret=None,
+        now=own.now,
+    ),
     "record_intake": lambda own: record_intake(
         own.ledger, "again", [own.make.prepared(own.event(n)) for n in range(5)], [], own.now
     ),

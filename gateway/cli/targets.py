@@ -1,4 +1,4 @@
-"""`subscriptions`: who else gets deliverables, and where."""
+"""`targets`: who else gets deliverables, and where."""
 
 import secrets
 from base64 import b64encode
@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-subscriptions = typer.Typer(
+targets = typer.Typer(
     help="Where deliverables go besides the folder: add, list, end.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -18,7 +18,7 @@ ID_BYTES: Final = 6
 SECRET_BYTES: Final = 32
 
 
-@subscriptions.command("add")
+@targets.command("add")
 def add(
     target: Annotated[
         str,
@@ -53,7 +53,7 @@ def add(
         out.print("\nThe receiver checks the signature with this secret, as standardwebhooks.com describes.")
 
 
-@subscriptions.command("list")
+@targets.command("list")
 def list_all(as_json: AsJson = False) -> None:
     """List the subscriptions, without their secrets."""
     from gateway.cli.ledger import ledger_of
@@ -72,7 +72,7 @@ def list_all(as_json: AsJson = False) -> None:
     print_table("Subscriptions", ("id", "tenant", "kind", "target", "made", "ended"), rows)
 
 
-@subscriptions.command("end")
+@targets.command("end")
 def end(
     subscription: Annotated[str, typer.Argument(help="Its id, as the list shows it.")],
     as_json: AsJson = False,
