@@ -99,10 +99,11 @@ def _serve(told: Connection, messages: int) -> None:
 
 
 async def _served(told: Connection, answers: list[bytes]) -> None:
-    deleted = 0
+    deleted, open_ones = 0, list[asyncio.StreamWriter]()
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal deleted
+        open_ones.append(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lower = head.lower()
@@ -124,6 +125,9 @@ async def _served(told: Connection, answers: list[bytes]) -> None:
     await asyncio.to_thread(told.recv)
     told.send((deleted, time.process_time()))
     server.close()
+    for writer in open_ones:
+        writer.close()
+    await asyncio.sleep(0)
 
 
 def _answers(messages: int) -> list[bytes]:
