@@ -57,7 +57,7 @@ def make(
 def list_all(as_json: AsJson = False) -> None:
     """List the keys, without what opens anything."""
     from gateway.cli.ledger import ledger_of
-    from gateway.cli.output import print_json, print_table
+    from gateway.cli.output import day, print_json, print_table
     from ledger.api_keys import list_keys
     from tasks.settings import load_settings
 

@@ -72,6 +72,11 @@ def table_of(
     return table
 
 
+def day(moment: datetime | None) -> str:
+    """A time to the minute, UTC, for a table; a dash where there is none."""
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
 def print_pairs(title: str, pairs: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:
     """Names and values, one a line; a long value goes on under its beginning."""
     pairs = list(pairs.items() if isinstance(pairs, Mapping) else pairs)

@@ -40,7 +40,10 @@ def run_route_test(event: str, *, as_json: bool) -> None:
         if one.routes:
             rows = [(route["route"], route["decides"], route["because"]) for route in one.routes]
             print_table("Routes, in order", ("route", "decides", "because"), rows)
-        print_pairs("What becomes of it", {name: str(said) for name, said in one.outcome.items()})
+        print_pairs(
+            "What becomes of it",
+            {name: "-" if said is None else str(said) for name, said in one.outcome.items()},
+        )
         out.print()
 
 

@@ -57,7 +57,7 @@ def add(
 def list_all(as_json: AsJson = False) -> None:
     """List the subscriptions, without their secrets."""
     from gateway.cli.ledger import ledger_of
-    from gateway.cli.output import print_json, print_table
+    from gateway.cli.output import day, print_json, print_table
     from ledger.subscriptions import list_subscriptions
     from tasks.settings import load_settings
 
@@ -67,7 +67,8 @@ def list_all(as_json: AsJson = False) -> None:
         print_json([{name: said for name, said in asdict(one).items() if name != "secret"} for one in found])
         return
     rows = [
-        (one.id, one.tenant or "all", one.kind, one.target, one.made_at, one.ended_at or "-") for one in found
+        (one.id, one.tenant or "all", one.kind, one.target, day(one.made_at), day(one.ended_at))
+        for one in found
     ]
     print_table("Subscriptions", ("id", "tenant", "kind", "target", "made", "ended"), rows)
 
