@@ -72,8 +72,8 @@ def list_all(as_json: AsJson = False) -> None:
             one.tenant,
             one.name or "-",
             "yes" if one.signs else "no",
-            one.made_at,
-            one.revoked_at or "-",
+            day(one.made_at),
+            day(one.revoked_at),
         )
         for one in found
     ]
