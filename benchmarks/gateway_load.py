@@ -52,11 +52,8 @@ def run(clients: int = CLIENTS, seconds: float = SECONDS) -> dict[str, Any]:
         finally:
             server.terminate()
             server.wait()
-        return found | {
-            "clients": clients,
-            "in_ledger": _in_ledger(url),
-            "lost": found["accepted"] - _in_ledger(url),
-        }
+        there = _in_ledger(url)
+        return found | {"clients": clients, "in_ledger": there, "lost": found["accepted"] - there}
 
 
 async def _play(port: int, key: str, clients: int, seconds: float) -> dict[str, Any]:

@@ -41,9 +41,10 @@ async def aws_clients(block: str | None) -> AwsClients:
     return clients
 
 
-def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
-    """A whole object, for a thread. Raises as `fetch`, and AwsBlockError."""
-    return fetch(asyncio.run(aws_clients(block)).s3, place, Limits().record_bytes)
+async def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
+    """A whole object, as large as an event may be. Raises as `fetch`, and AwsBlockError."""
+    clients = await aws_clients(block)
+    return await asyncio.to_thread(fetch, clients.s3, place, Limits().record_bytes)
 
 
 async def bucket_of(target: str, block: str | None) -> S3Bucket:

@@ -11,12 +11,10 @@ from flows.forming import close_due
 from flows.watch import announced
 from ledger.intake import record_each, record_intake
 from tasks.redaction.start import redactor_of
-from tasks.routing.rules import load_routes
 from tasks.sources.intake import ingest
-from tasks.sources.mapper import Mapper
-from tasks.sources.mapping import load_mapping
 from tasks.sources.prefect_events import as_record
 from tasks.sources.prepare import outcome_of
+from tasks.sources.start import mapper_of
 
 
 @flow(name="take in an event", flow_run_name="take in an event", persist_result=False)
@@ -33,7 +31,7 @@ async def take_in_event(event: dict[str, Any], tenant: str | None = None, kind: 
         kind: What it is, where neither it nor a route says so.
     """
     async with announced() as run:
-        mapper = Mapper(load_mapping(run.settings.mapping), load_routes(run.settings.routes))
+        mapper = mapper_of(run.settings)
         redactor = await asyncio.to_thread(redactor_of, run.settings)
         known = {"tenant": tenant, "type": None if kind is None else kind.value}
         record = as_record(event, {name: said for name, said in known.items() if said is not None})
@@ -55,7 +53,7 @@ async def ingest_files(paths: list[str]) -> dict[str, int]:
         paths: NDJSON, JSON, CSV or Parquet files, or folders of them, on the worker's machine.
     """
     async with announced() as run:
-        mapper = Mapper(load_mapping(run.settings.mapping), load_routes(run.settings.routes))
+        mapper = mapper_of(run.settings)
         sources = [Path(path) for path in paths]
         redactor = await asyncio.to_thread(redactor_of, run.settings)
         result = await asyncio.to_thread(

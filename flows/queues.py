@@ -15,12 +15,10 @@ from flows.forming import close_due
 from flows.watch import announced
 from ledger.engine import Ledger
 from tasks.redaction.start import redactor_of
-from tasks.routing.rules import load_routes
 from tasks.settings import Settings
 from tasks.sources.aws.queue import QueueConsumer, Tally
 from tasks.sources.aws.queue_reader import QueueOptions
-from tasks.sources.mapper import Mapper
-from tasks.sources.mapping import load_mapping
+from tasks.sources.start import mapper_of
 
 LOOK_EVERY_S: Final = 1.0
 """How often batches are formed of what has come in meanwhile."""
@@ -54,7 +52,7 @@ async def consumers_of(
     options: QueueOptions,
 ) -> list[QueueConsumer]:
     """A consumer for each queue, by the installation's mapping, routes and redaction."""
-    mapper = Mapper(load_mapping(settings.mapping), load_routes(settings.routes))
+    mapper = mapper_of(settings)
     redactor = await asyncio.to_thread(redactor_of, settings)
     clients = await aws_clients(settings.aws_block)
     return [

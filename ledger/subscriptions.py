@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
 from sqlalchemy import Row, insert, or_, select, update
 
@@ -12,7 +12,6 @@ from ledger.errors import LedgerError
 from ledger.sql import reading, writing
 
 SubscriptionKind = Literal["webhook", "sns", "sqs", "s3"]
-KINDS: tuple[SubscriptionKind, ...] = get_args(SubscriptionKind)
 
 
 class UnknownSubscriptionError(LedgerError):
@@ -30,11 +29,6 @@ class Subscription:
     secret: str | None
     made_at: datetime
     ended_at: datetime | None
-
-    @property
-    def channel(self) -> str:
-        """Its name in the outbox."""
-        return f"{self.kind}:{self.id}"
 
 
 def make_subscription(ledger: Ledger, made: Subscription) -> None:

@@ -9,12 +9,10 @@ from gateway.cli.output import err, out, print_json, print_pairs
 from gateway.cli.progress import progress_bar
 from ledger.intake import IntakeCounts
 from tasks.redaction.start import redactor_of
-from tasks.routing.rules import load_routes
 from tasks.settings import Settings, load_settings
 from tasks.sources.intake import ingest
-from tasks.sources.mapper import Mapper
-from tasks.sources.mapping import load_mapping
 from tasks.sources.read import STDIN, SUFFIXES, SourceError, find_sources
+from tasks.sources.start import mapper_of
 
 
 def run_ingest(paths: list[str], *, as_json: bool) -> None:
@@ -31,7 +29,7 @@ def run_ingest(paths: list[str], *, as_json: bool) -> None:
 
 def ingest_with_progress(settings: Settings, paths: list[str]) -> IntakeCounts:
     """Take in `paths`, with a running count on standard error."""
-    mapper = Mapper(load_mapping(settings.mapping), load_routes(settings.routes))
+    mapper = mapper_of(settings)
     sources = [path if path == STDIN else Path(path) for path in paths]
     if not find_sources(sources).paths:
         raise SourceError(f"{', '.join(paths)} holds no file that is read: none of {', '.join(SUFFIXES)}")

@@ -1,7 +1,6 @@
 """`keys`: tenants' API keys, made, listed and revoked."""
 
 import secrets
-from base64 import b64encode
 from dataclasses import asdict
 from typing import Annotated, Final
 
@@ -32,9 +31,10 @@ def make(
     from ledger.api_keys import make_key
     from tasks.runtime import utc_now
     from tasks.settings import load_settings
+    from tasks.signing import new_signing_secret
 
     key_id = secrets.token_hex(ID_BYTES)
-    signing = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}" if signs else None
+    signing = new_signing_secret() if signs else None
     with ledger_of(load_settings()) as ledger:
         token = make_key(
             ledger,

@@ -1,7 +1,6 @@
 """`targets`: who else gets deliverables, and where."""
 
 import secrets
-from base64 import b64encode
 from dataclasses import asdict
 from typing import Annotated, Final
 
@@ -15,7 +14,6 @@ targets = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of tables.")]
 ID_BYTES: Final = 6
-SECRET_BYTES: Final = 32
 
 
 @targets.command("add")
@@ -36,10 +34,11 @@ def add(
     from tasks.channels.kinds import kind_of
     from tasks.runtime import utc_now
     from tasks.settings import load_settings
+    from tasks.signing import new_signing_secret
 
     settings = load_settings()
     kind = kind_of(target, settings.webhook_networks)
-    secret = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}" if kind == "webhook" else None
+    secret = new_signing_secret() if kind == "webhook" else None
     made = Subscription(secrets.token_hex(ID_BYTES), tenant, kind, target, secret, utc_now(), None)
     with ledger_of(settings) as ledger:
         make_subscription(ledger, made)

@@ -22,11 +22,9 @@ from gateway.http.state import Gateway
 from ledger.engine import close_ledger, open_ledger
 from ledger.errors import LedgerFaultError
 from tasks.redaction.start import redactor_of
-from tasks.routing.rules import load_routes
 from tasks.runtime import utc_now
 from tasks.settings import Settings
-from tasks.sources.mapper import Mapper
-from tasks.sources.mapping import load_mapping
+from tasks.sources.start import mapper_of
 
 THREADS: Final = 32
 FETCHES: Final = 8
@@ -53,7 +51,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             desk,
             feed,
             RateLimit(settings.http_events_per_s),
-            Mapper(load_mapping(settings.mapping), load_routes(settings.routes)),
+            mapper_of(settings),
             redactor_of(settings),
             now,
             lambda place: fetch_by(settings.aws_block, place),

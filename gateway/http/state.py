@@ -1,7 +1,7 @@
 """What requests find open, and who sends them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -34,7 +34,7 @@ class Gateway:
     mapper: Mapper
     redactor: Redactor | None
     now: Callable[[], datetime]
-    fetch: Callable[[ObjectPlace], bytes]
+    fetch: Callable[[ObjectPlace], Awaitable[bytes]]
     fetching: asyncio.Semaphore
 
 

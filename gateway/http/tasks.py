@@ -1,8 +1,6 @@
 """`/v1/tasks`: a prompt and a document in, accepted, and a call back when what they asked for is made."""
 
 import asyncio
-import secrets
-from base64 import b64encode
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -23,13 +21,13 @@ from ledger.event_reads import EventPlace, event_status
 from ledger.sql import Writable
 from tasks.channels import RefusedTargetError
 from tasks.channels.addresses import check_url
+from tasks.signing import new_signing_secret
 from tasks.sources.aws.clients import AwayError, GoneError
 from tasks.sources.aws.shapes import place_of
 from tasks.sources.records import RawRecord
 
 router = APIRouter(prefix="/v1", dependencies=DESCRIBED, tags=["tasks"])
 SOURCE: Final = "/v1/tasks"
-SECRET_BYTES: Final = 32
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 Url = Annotated[str, StringConstraints(max_length=2_048)]
@@ -132,7 +130,7 @@ class _Callback:
 
     def __init__(self, key: bytes, tenant: str, url: str | None, gateway: Gateway) -> None:
         self._key, self._tenant, self._url, self._now = key, tenant, url, gateway.now()
-        self._secret = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+        self._secret = new_signing_secret()
         self.told: str | None = None
 
     def keep(self, connection: Writable) -> None:
@@ -206,7 +204,7 @@ async def _document(reference: str | None, gateway: Gateway, tenant: str) -> str
         )
     try:
         async with gateway.fetching:
-            content = await asyncio.to_thread(gateway.fetch, place)
+            content = await gateway.fetch(place)
     except GoneError as error:
         raise RefusedError(422, "Unusable document", f"documentReference: {error}") from error
     except AwayError as error:

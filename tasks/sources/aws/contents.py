@@ -14,12 +14,13 @@ from tasks.sources.aws.clients import GoneError
 from tasks.sources.aws.documents import SUFFIXES as DOCUMENTS
 from tasks.sources.aws.documents import document_record, is_document
 from tasks.sources.aws.envelopes import Claim, Created, Nothing, filled, opened
-from tasks.sources.aws.objects import SUFFIXES, fetch, is_records, read_object
+from tasks.sources.aws.objects import fetch, is_records, read_object
 from tasks.sources.aws.receipts import Message
 from tasks.sources.aws.shapes import ObjectPlace
 from tasks.sources.intake import recorded
 from tasks.sources.mapper import Mapper
 from tasks.sources.prepare import outcome_of
+from tasks.sources.read import SUFFIXES
 from tasks.sources.records import Limits, RawRecord, RecordError, too_large
 
 

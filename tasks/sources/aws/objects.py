@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.sources.aws.clients import AwayError, GoneError, judged
 from tasks.sources.aws.shapes import ObjectPlace
-from tasks.sources.read import PARQUET, STREAMED
+from tasks.sources.read import PARQUET, STREAMED, SUFFIXES
 from tasks.sources.records import Limits, RawRecord
 from tasks.sources.tables import read_parquet
 
@@ -28,7 +28,6 @@ _PACKED: Final[dict[str, Callable[[Any], BinaryIO]]] = {
     ".gz": lambda body: cast(BinaryIO, gzip.GzipFile(fileobj=body)),
     ".zst": lambda body: cast(BinaryIO, _Zstd(body)),
 }
-SUFFIXES: Final = (*STREAMED, PARQUET)
 
 
 def is_records(key: str) -> bool:
