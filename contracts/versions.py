@@ -37,6 +37,7 @@ CURRENT: Final[Mapping[str, str]] = {
     "deliverable": "1",
     "evidence": "1",
     "dead letter": "2",
+    "attachment": "1",
 }
 """The version of each kind that is written."""
 

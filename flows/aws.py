@@ -6,11 +6,12 @@ from collections.abc import Awaitable
 from typing import Any, Final, cast
 
 import boto3
+from botocore.exceptions import BotoCoreError
 from prefect_aws import S3Bucket
 from prefect_aws.credentials import AwsCredentials
 
 from contracts.errors import OperatorError
-from tasks.sources.aws.clients import RETRIES, AwsClients
+from tasks.sources.aws.clients import RETRIES, AwayError, AwsClients
 from tasks.sources.aws.objects import fetch
 from tasks.sources.aws.shapes import ObjectPlace
 from tasks.sources.records import Limits
@@ -23,7 +24,7 @@ _made: dict[str | None, tuple[AwsClients, float]] = {}
 
 
 class AwsBlockError(OperatorError):
-    """The block that is named is not there; the message says how to make it."""
+    """The block that is named is not there, or AWS is not set up; the message says what to do."""
 
 
 async def aws_clients(block: str | None) -> AwsClients:
@@ -32,7 +33,7 @@ async def aws_clients(block: str | None) -> AwsClients:
     Without a name by the environment, the profile or the machine's role, as boto3 finds them.
 
     Raises:
-        AwsBlockError: Prefect has no such block.
+        AwsBlockError: Prefect has no such block, or neither it nor the environment says all that is needed.
     """
     clients, until = _made.get(block, (None, 0.0))
     if clients is None or until < time.monotonic():
@@ -42,8 +43,11 @@ async def aws_clients(block: str | None) -> AwsClients:
 
 
 async def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
-    """A whole object, as large as an event may be. Raises as `fetch`, and AwsBlockError."""
-    clients = await aws_clients(block)
+    """A whole object, as large as an event may be. Raises as `fetch`; AwayError, too, while AWS is not set up."""
+    try:
+        clients = await aws_clients(block)
+    except AwsBlockError as error:
+        raise AwayError(str(error)) from error
     return await asyncio.to_thread(fetch, clients.s3, place, Limits().record_bytes)
 
 
@@ -82,5 +86,11 @@ async def _loaded(kind: type[S3Bucket] | type[AwsCredentials], name: str) -> obj
 
 def _clients(session: Any, given: dict[str, Any]) -> AwsClients:  # noqa: ANN401 - boto3's are
     config = RETRIES.merge(given["config"]) if given.get("config") else RETRIES
-    made = {name: session.client(name, **given | {"config": config}) for name in ("sqs", "s3", "sns")}
+    try:
+        made = {name: session.client(name, **given | {"config": config}) for name in ("sqs", "s3", "sns")}
+    except (BotoCoreError, ValueError) as error:
+        raise AwsBlockError(
+            f"AWS is not set up: {error}; say it in an AWS Credentials block that PENSTOCK_AWS_BLOCK names, or as for "
+            "every AWS tool on this machine (AWS_DEFAULT_REGION, AWS_PROFILE)"
+        ) from error
     return AwsClients(**made)

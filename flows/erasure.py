@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flows.artifacts import artifact_keys
+from flows.aws import aws_clients
 from ledger.engine import Ledger
 from ledger.erasure import Erasure, erase_person
+from tasks.attachments.store import remove
 from tasks.delivery import remove_files
 from tasks.lake_supply import write_facts
 from tasks.settings import Settings
@@ -18,10 +20,11 @@ from tasks.settings import Settings
 
 @dataclass(frozen=True)
 class Removed:
-    """What is gone: from the ledger, as files, as artifacts, as old versions of the lake's files."""
+    """What is gone: from the ledger, as files, as objects of S3, as artifacts, as old versions of the lake's files."""
 
     ledger: Erasure
     files: int
+    objects: int
     artifacts: int
     lake_versions: int
 
@@ -42,17 +45,27 @@ async def erase_everywhere(
     """
     planned = await asyncio.to_thread(erase_person, ledger, tenant, names, clock(), dry_run=True)
     files = _remove_files(settings, tenant, planned)
+    objects = await _remove_objects(settings, planned)
     artifacts = await remove_artifacts(artifact_keys(planned.batches))
     erasure = await asyncio.to_thread(erase_person, ledger, tenant, names, clock())
     # What was on its way while the ledger still had it.
     artifacts += await remove_artifacts(artifact_keys(erasure.batches))
     files += _remove_files(settings, tenant, erasure)
+    objects += await _remove_objects(settings, erasure)
     lake_versions = await asyncio.to_thread(_rewrite_lake, ledger, settings, clock())
-    return Removed(erasure, files, artifacts, lake_versions)
+    return Removed(erasure, files, objects, artifacts, lake_versions)
 
 
 def _remove_files(settings: Settings, tenant: str, erasure: Erasure) -> int:
     return sum(remove_files(settings.deliverables, tenant, batch) for batch in erasure.batches)
+
+
+async def _remove_objects(settings: Settings, erasure: Erasure) -> int:
+    """Attachments, as they came and what was made of them. AwayError, AwsBlockError: begin again later."""
+    if not erasure.objects:
+        return 0
+    clients = await aws_clients(settings.aws_block)
+    return await asyncio.to_thread(remove, clients.s3, erasure.objects)
 
 
 def _rewrite_lake(ledger: Ledger, settings: Settings, now: datetime) -> int:

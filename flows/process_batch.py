@@ -24,6 +24,7 @@ from flows.pipelines import pipeline_named
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.throttle import throttled
 from flows.watch import watched
+from ledger.attachments import attachments_of_batch
 from ledger.errors import LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
@@ -53,7 +54,8 @@ async def processed(work: BatchWork) -> Outcome:
     now_in = "validate context"
     try:
         async with kept_lease(work):
-            context = await validate_context(whole(work))
+            attached = await current_runtime().in_ledger(attachments_of_batch, work.batch.id)
+            context = await validate_context(whole(work), whole(attached))
             stored = await current_runtime().in_ledger(read_items, work.batch.id)
             earlier = {item.item: item for item in stored}
             for stage in pipeline_named(work.batch.pipeline).stages:

@@ -47,6 +47,7 @@ FLOWS: Final = (
     "replay dead letters",
     "sweep",
     "take in an event",
+    "take in attachments",
     "take in queues",
     "trend analysis",
 )

@@ -23,15 +23,16 @@ OUTAGE: Final = "the outage that was told"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One batch, or one delivery, that ended in an error.
+    """One batch, one delivery or one attachment that ended in an error; an attachment is of no batch.
 
-    `payload` is what was worked on: `{"events": [...]}`, or `{"deliverable": id, "message": outbox id}`.
+    `payload` is what was worked on: `{"events": [...]}`, `{"deliverable": id, "message": outbox id}`, or
+    `{"attachment": {...}}`.
     `verdicts` are the judge's scores by item and criterion so far; `started_at` is when work on it began, `at`
     when it was given up, `replayed_at` when it was sent back to work.
     """
 
     id: str
-    batch: str
+    batch: str | None
     stage: str
     tenant: str
     error: str

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from contracts.batches import BatchState
 from ledger.engine import ALONE, Ledger
+from ledger.erased_attachments import erase_attachments
 from ledger.erased_content import (
     blank_batches,
     blank_calls,
@@ -41,7 +42,8 @@ class Erasure:
     """What was removed, by how many; `batches` are those that held an event of the person, without their content.
 
     `in_hand` are batches that a worker or provider has at this moment: nothing of them was touched, and they
-    are to be erased when they have ended.
+    are to be erased when they have ended. `objects` are the addresses of what of the `attachments`
+    is in S3.
     """
 
     events: int
@@ -50,6 +52,8 @@ class Erasure:
     calls: int
     deliverables: int
     letters: int
+    attachments: int
+    objects: tuple[str, ...]
     batches: tuple[str, ...]
     in_hand: tuple[str, ...]
 
@@ -84,6 +88,7 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
     of_batches = tuple(free)
     topics = topics_of(connection, seqs)
     again = [batch for batch, state in free.items() if state not in {"DONE", "FAILED"}]
+    attached, objects = erase_attachments(connection, seqs)
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
         rejections=delete_rejections(connection, tenant, names),
@@ -91,6 +96,8 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
         calls=blank_calls(connection, of_batches),
         deliverables=delete_deliverables(connection, of_batches),
         letters=delete_of(connection, dead_letters, of_batches),
+        attachments=attached,
+        objects=objects,
         batches=of_batches,
         in_hand=in_hand,
     )

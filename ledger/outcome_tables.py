@@ -52,7 +52,8 @@ dead_letters: Final = Table(
     "dead_letters",
     metadata,
     Column("id", String, primary_key=True),
-    Column("batch_id", String, ForeignKey("batches.id"), nullable=False, index=True),
+    # Of no batch: an attachment, which may come before its event.
+    Column("batch_id", String, ForeignKey("batches.id"), index=True),
     Column("stage", String, nullable=False),
     Column("tenant", String, nullable=False),
     Column("error", Prose, nullable=False),

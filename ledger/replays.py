@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from contracts.batches import BatchState
+from ledger.attachments import STAGE, rework_attachment
 from ledger.dead_letters import DeadLetter
 from ledger.deliveries import PENDING
 from ledger.engine import Ledger
@@ -16,9 +17,9 @@ from ledger.transitions import update_state
 
 
 def replay_letter(ledger: Ledger, letter: DeadLetter, now: datetime) -> bool:
-    """Make the letter's batch READY, or its message due, once; False if there is nothing to replay.
+    """Make the letter's batch READY, its message or its attachment due, once; False if there is nothing to replay.
 
-    That is so when the letter was replayed before, or its batch or message has gone on by other means.
+    That is so when the letter was replayed before, or what it is about has gone on by other means.
     """
     with writing(ledger) as connection:
         fresh = update(dead_letters).where(
@@ -26,14 +27,17 @@ def replay_letter(ledger: Ledger, letter: DeadLetter, now: datetime) -> bool:
         )
         if not connection.execute(fresh.values(replayed_at=now)).rowcount:
             return False
-        sent_back = _redeliver if letter.stage == DELIVERY else _rework
-        return sent_back(connection, letter, now)
+        if letter.stage == STAGE:
+            return rework_attachment(connection, letter.payload["attachment"]["id"], now)
+        return (_redeliver if letter.stage == DELIVERY else _rework)(connection, letter, now)
 
 
 def _rework(connection: Connection, letter: DeadLetter, now: datetime) -> bool:
     why = f"replayed from the dead letter {letter.id}"
     freed = {"finished_at": None, "lease": None, "lease_owner": None}
-    moved = update_state(connection, letter.batch, {BatchState.DEAD}, BatchState.READY, why, freed, now=now)
+    moved = update_state(
+        connection, str(letter.batch), {BatchState.DEAD}, BatchState.READY, why, freed, now=now
+    )
     return moved is not None
 
 

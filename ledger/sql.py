@@ -120,6 +120,11 @@ def insert_once(
         connection.execute(_insertion(table, tuple(rows[0]), replaces=False), rows)
 
 
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row; False where its key is there already, and the row is left as it is."""
+    return bool(connection.execute(_insertion(table, tuple(values), replaces=False), values).rowcount)
+
+
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert a row by its primary key, or make the row that is there equal to it."""
     connection.execute(_insertion(table, tuple(values), replaces=True), values)

@@ -89,6 +89,10 @@ class SettingFields(BaseSettings):
     aws_block: str | None = None
 
     documents: str | None = None
+    attachments_to: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")] | None = None
+    attachments_topic: Annotated[str, Field(pattern=r"^arn:[^:]+:sns:")] | None = None
+    attachments_denylist: Path | None = None
+    attachments_mark: Annotated[str, Field(min_length=1, max_length=100)] = "{tenant}"
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     http_events_per_s: float = Field(500.0, gt=0)
     http_body_bytes: int = Field(4 * 2**20, ge=1_024)

@@ -4,13 +4,18 @@ Parameters are values; live objects come from the runtime. Retries are not Prefe
 them, so that a request that was paid for is never sent again by a second owner.
 """
 
+from collections.abc import Awaitable, Callable
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from contracts.attachments import Attachment
 from contracts.batches import BatchWork
+from ledger.attachments import STAGE
 from ledger.work import StoredItem
+from tasks.attachments.intake import Taken
 from tasks.model.paid import Caller
 from tasks.produce import GateClosedError, JudgeOutageError, produce
 from tasks.runtime import current_runtime
@@ -19,9 +24,9 @@ from tasks.stages.context import validated_context
 
 
 @task(name="validate context", task_run_name="validate context", cache_policy=NO_CACHE, persist_result=False)
-async def validate_context(work: BatchWork) -> BatchContext:
-    """Do the events say anything? The batch as its stages will see it."""
-    return validated_context(work)
+async def validate_context(work: BatchWork, attached: tuple[Attachment, ...]) -> BatchContext:
+    """Do the events say anything, or the files that came with them? The batch as its stages will see it."""
+    return validated_context(work, attached)
 
 
 @task(name="generate and judge", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
@@ -34,3 +39,13 @@ async def produce_item(
         return await produce(spec, who, stored, current_runtime().producer)
     except (GateClosedError, JudgeOutageError) as stopped:
         return Failed(message=str(stopped), data=stopped)
+
+
+@task(name="attachment", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
+async def take_attachment(title: str, take: Callable[[], Awaitable[Taken]]) -> Taken | State[Taken]:
+    """Take one attachment. One that is refused is a failed run; its dead letter says why, and may name people."""
+    del title
+    taken = await take()
+    if taken.why is None:
+        return taken
+    return Failed(message=f"{type(taken.why).__name__}; `penstock dlq list --stage {STAGE}`", data=taken)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.attachments import attachments
 from gateway.cli.dlq import dlq
 from gateway.cli.keys import keys
 from gateway.cli.route import route
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # loading what draws boxes around the help takes longer than all the rest
 )
+app.add_typer(attachments, name="attachments")
 app.add_typer(dlq, name="dlq")
 app.add_typer(keys, name="keys")
 app.add_typer(route, name="route")
@@ -155,7 +157,7 @@ def pause(
     reason: Annotated[str | None, typer.Option(help="Why, for whoever finds it paused.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pause a stage, delivery or everything, in every process at once.
+    """Pause a stage, delivery or everything, in every process.
 
     Calls under way finish and are kept; what has to wait goes on by itself after `penstock resume`.
     """
@@ -204,7 +206,7 @@ def show(
     deliverable: Annotated[str, typer.Argument(help="A deliverable's id or its beginning.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print a deliverable, its scores and where it comes from."""
+    """Print a deliverable, its scores and its origin."""
     from gateway.cli.details import show_deliverable
 
     show_deliverable(deliverable, as_json=as_json)
@@ -212,7 +214,7 @@ def show(
 
 @app.command()
 def costs(as_json: AsJson = False) -> None:
-    """Show what the model calls cost: tenant, feature, stage, model."""
+    """Show what the model calls cost, and for whom and what."""
     from gateway.cli.inspect import show_costs
 
     show_costs(as_json=as_json)

@@ -60,10 +60,19 @@ async def _removed(ledger: Ledger, settings: Settings, tenant: str, names: Seque
     """Remove everything; what that was, by where."""
     from flows.erasure import erase_everywhere
 
-    gone = await erase_everywhere(
-        ledger, settings, tenant, names, remove_artifacts=_artifact_remover(settings), clock=utc_now
-    )
-    elsewhere = {"files": gone.files, "artifacts": gone.artifacts, "lake_versions": gone.lake_versions}
+    remover = _artifact_remover(settings)
+    try:
+        gone = await erase_everywhere(
+            ledger, settings, tenant, names, remove_artifacts=remover, clock=utc_now
+        )
+    except AwayError as error:
+        raise OutOfReachError(f"{error}; nothing has left the ledger yet: run this again") from error
+    elsewhere = {
+        "files": gone.files,
+        "objects": gone.objects,
+        "artifacts": gone.artifacts,
+        "lake_versions": gone.lake_versions,
+    }
     return _counts(gone.ledger) | elsewhere
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.cli.details import print_diagnosis
 from gateway.cli.errors import NotFoundError
@@ -98,7 +98,6 @@ def show_dead_letter(letter_id: str, *, as_json: bool) -> None:
 
 
 def _print_letter(letter: DeadLetter) -> None:
-    events = letter.payload.get("events")
     print_pairs(
         f"Dead letter {letter.id}",
         {
@@ -108,16 +107,24 @@ def _print_letter(letter: DeadLetter) -> None:
             "Replayed": local(letter.replayed_at) if letter.replayed_at else "no",
             "Stage": letter.stage,
             "Tenant": letter.tenant,
-            "Batch": letter.batch,
-            "Of": f"{len(events)} events"
-            if events is not None
-            else f"deliverable {letter.payload['deliverable']}",
+            "Batch": letter.batch or "none",
+            "Of": _about(letter.payload),
             "Judged": ", ".join(letter.verdicts) or "nothing yet",
             "Attempts": letter.attempts,
             "Cost so far": usd(float(letter.cost_usd)),
             "Holds": "the events, the prompt and the scores: --json shows them",
         },
     )
+
+
+def _about(payload: dict[str, Any]) -> str:
+    """What was worked on."""
+    if "events" in payload:
+        return f"{len(payload['events'])} events"
+    if "attachment" in payload:
+        one = payload["attachment"]
+        return f"attachment {one['id']} at s3://{one['bucket']}/{one['key']}"
+    return f"deliverable {payload['deliverable']}"
 
 
 def export_dead_letters(path: str, only: LetterFilter) -> None:

@@ -23,6 +23,6 @@ def explain(
 
     Envelopes are opened, as in a queue. Nothing is taken in.
     """
-    from gateway.cli.routes import run_route_test
+    from gateway.cli.route_test import run_route_test
 
     run_route_test(event, as_json=as_json)

@@ -1,6 +1,7 @@
 """`/v1/tasks`: a prompt and a document in, accepted, and a call back when what they asked for is made."""
 
 import asyncio
+import logging
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -27,6 +28,7 @@ from tasks.sources.aws.shapes import place_of
 from tasks.sources.records import RawRecord
 
 router = APIRouter(prefix="/v1", dependencies=DESCRIBED, tags=["tasks"])
+_LOG: Final = logging.getLogger("penstock")
 SOURCE: Final = "/v1/tasks"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
@@ -208,6 +210,8 @@ async def _document(reference: str | None, gateway: Gateway, tenant: str) -> str
     except GoneError as error:
         raise RefusedError(422, "Unusable document", f"documentReference: {error}") from error
     except AwayError as error:
+        # Why is the operator's to know, not the sender's.
+        _LOG.warning("documents cannot be had: %s", error)
         raise RefusedError(
             503, "Not now", "the document cannot be had; send the task again", {"retry-after": "5"}
         ) from error

@@ -2,7 +2,12 @@
 
 from alembic import context
 
-from ledger import access_tables, control_tables, outcome_tables  # noqa: F401, their tables join the metadata
+from ledger import (  # noqa: F401, their tables join the metadata
+    access_tables,
+    attachment_tables,
+    control_tables,
+    outcome_tables,
+)
 from ledger.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

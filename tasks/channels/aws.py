@@ -86,12 +86,12 @@ def _attributes(message: OutboxMessage) -> dict[str, Any]:
 
 def _grouped(target: str, message: OutboxMessage) -> dict[str, str]:
     """By tenant; in a FIFO target a repeat is known by the message's key."""
-    group = {"MessageGroupId": _group(message.deliverable.tenant)}
+    group = {"MessageGroupId": group_of(message.deliverable.tenant)}
     if target.endswith(FIFO):
         group["MessageDeduplicationId"] = message.idempotency_key
     return group
 
 
-def _group(tenant: str) -> str:
+def group_of(tenant: str) -> str:
     """A tenant as a group's name: AWS takes 128 letters, digits and punctuation."""
     return "".join(one if one.isascii() and one.isprintable() and one != " " else "_" for one in tenant)[:128]

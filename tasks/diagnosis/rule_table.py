@@ -76,6 +76,40 @@ RULES: Final = (
         frozenset({"NothingToSayError"}),
     ),
     Rule(
+        "The attachment is of no type that is taken.",
+        "Its content decides, whatever its name says: PNG, JPEG, GIF and WebP pictures and PDFs are taken.",
+        "Ask whoever sent it for a picture or a PDF; under the same key it is taken as a new version. Then purge "
+        "this letter.",
+        frozenset({"AttachmentTypeError"}),
+    ),
+    Rule(
+        "The attachment is too large, or would be once it is unpacked.",
+        "Up to 50 MB, 40 million pixels and 500 pages are worked on: a small file may unpack to a very large one.",
+        "Ask whoever sent it for a smaller one; under the same key it is taken as a new version. If it looks like an "
+        "attack, put its hash on the denylist (PENSTOCK_ATTACHMENTS_DENYLIST).",
+        frozenset({"AttachmentTooLargeError", "DecompressionBombError"}),
+    ),
+    Rule(
+        "The attachment is on the denylist.",
+        "The SHA-256 of its content stands in the file that PENSTOCK_ATTACHMENTS_DENYLIST names.",
+        "Nothing is to be done. If it stands there by mistake, take the line out, start the attachments' worker "
+        "again, and replay this letter.",
+        frozenset({"DeniedAttachmentError"}),
+    ),
+    Rule(
+        "The attachment cannot be read.",
+        "It is damaged or encrypted, or reading it takes more time or memory than a file may take.",
+        "Open it by hand. If it is whole, replay this letter: the machine may have been short of memory. If not, ask "
+        "whoever sent it for another.",
+        frozenset({"BrokenAttachmentError"}),
+    ),
+    Rule(
+        "The attachment is not there any more.",
+        "It was removed, or overwritten by another file, before it could be worked on again.",
+        "Nothing is to be done: a file in its place is an attachment of its own. Purge this letter.",
+        frozenset({"MissingAttachmentError"}),
+    ),
+    Rule(
         "The run was stopped from outside.",
         "The process was told to stop, or the run was cancelled or timed out as a whole.",
         "Start it again: finished stages are not repeated.",

@@ -39,6 +39,9 @@ PURPOSES = {
     "costs": "Show what the model calls cost",
     "report": "Write the report page",
     "doctor": "Check everything a run needs",
+    "attachments take": "Take in the files that SQS queues tell of",
+    "attachments list": "List the attachments",
+    "attachments show": "Show one attachment",
     "dlq list": "List the dead letters",
     "dlq show": "Show one dead letter",
 }

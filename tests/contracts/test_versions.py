@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from contracts.attachments import ATTACHMENT_SCHEMA_VERSION, Attachment
 from contracts.deliverables import DELIVERABLE_SCHEMA_VERSION, Deliverable
 from contracts.events import EVENT_SCHEMA_VERSION, Event, Rejection
 from contracts.versions import CURRENT, UPGRADES, UnknownVersionError, upgraded, upgraded_json
 
 GOLDEN = Path(__file__).parent / "golden"
-CONTRACTS = {"event": Event, "rejection": Rejection, "deliverable": Deliverable}
+CONTRACTS = {"attachment": Attachment, "event": Event, "rejection": Rejection, "deliverable": Deliverable}
 
 
 def golden(kind, version):
@@ -53,5 +54,6 @@ def test_any_other_version_is_refused_by_name(kind, version):
 
 def test_the_contracts_write_the_version_that_is_current():
     """One number a kind, whoever writes it."""
+    assert CURRENT["attachment"] == ATTACHMENT_SCHEMA_VERSION
     assert CURRENT["event"] == EVENT_SCHEMA_VERSION
     assert CURRENT["deliverable"] == DELIVERABLE_SCHEMA_VERSION

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.attachments import Attachment, Findings
 from contracts.batches import BatchPlan, BatchWork, Scope, batch_id
 from contracts.calls import CallFailure, CallIdentity, Purpose, Reply, Usage
 from contracts.deliverables import Deliverable, DeliverableKind, Provenance
@@ -143,6 +144,22 @@ class Make:
         given |= {"cost_usd": Decimal("0.5"), "attempts": 3, "at": NOW}
         given |= {"payload": {"events": [{"id": "1-0"}]}, "verdicts": {"insights": {"clarity": 0.9}}}
         return DeadLetter(**{"id": "x-1", "batch": batch} | given | fields)
+
+    def attachment(self, event=1, version="v1", *, tenant="acme", **fields) -> Attachment:
+        """A file of the event with that number, with what was found in it."""
+        found = Findings(
+            media_type="image/png",
+            size=10,
+            sha256="00" * 32,
+            details={"width": 3},
+            text="what it says",
+            thumbnail=f"s3://made/{tenant}/{event}/small.webp",
+            marked=f"s3://made/{tenant}/{event}/marked.png",
+        )
+        key = f"attachments/{tenant}/test/{event}/a.png"
+        given = {"id": f"a-{tenant}{event}{version}", "source": "test", "event": str(event), "name": "a.png"}
+        given |= {"bucket": "inbox", "key": key, "version": version, "is_versioned": True, "findings": found}
+        return Attachment(tenant=tenant, **given | fields)
 
     def deliverable(self, batch, number=1, **fields) -> Deliverable:
         """A deliverable of the batch."""

@@ -19,6 +19,14 @@ from contracts.batches import BatchState
 from contracts.calls import Purpose
 from contracts.errors import OperatorError
 from contracts.events import Priority, event_key
+from ledger.attachments import (
+    attachment_state,
+    attachments_of_batch,
+    keep_attachment,
+    list_attachments,
+    read_attachment,
+    refuse_attachment,
+)
 from ledger.batch_reads import (
     batch_diagnosis,
     batch_event_ids,
@@ -102,6 +110,7 @@ FOR_THE_OPERATOR = frozenset(
         *("wish_for_slots", "forget_wish", "note_slot_lease", "forget_slot_lease", "slot_leases_of"),
         *("make_key", "list_keys", "revoke_key", "holder_of", "signer_of", "is_spent", "spend_signature"),
         *("list_subscriptions", "make_subscription", "read_subscription", "end_subscription"),
+        *("take_attachments", "mark_attachments_published"),
         *("take_callbacks", "settle_callback", "newest_news", "forget_news"),
         *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
@@ -152,6 +161,9 @@ class Side:
         self.key = event_key(self.tenant, "test", "0")
         asked = {"tenant": self.tenant, "url": target, "secret": self.words, "now": self.now}
         ask_for_callback(self.ledger, self.key, **asked)
+
+        self.attached = self.make.attachment(0, tenant=self.tenant, name=self.words)
+        keep_attachment(self.ledger, self.attached, self.now, publish=True)
 
     def event(self, number):
         """A LOW event that the other tenant has too, in other words."""
@@ -209,9 +221,21 @@ READS = {
     "event_status": lambda own: event_status(own.ledger, own.key.hex(), own.tenant),
     "read_news": lambda own: read_news(own.ledger, BEGINNING, tenant=own.tenant),
     "channels_for": lambda own: channels_for(own.ledger, own.tenant),
+    "attachment_state": lambda own: attachment_state(own.ledger, own.attached.id),
+    "attachments_of_batch": lambda own: attachments_of_batch(own.ledger, own.batch),
+    "list_attachments": lambda own: list_attachments(own.ledger, own.tenant),
+    "read_attachment": lambda own: read_attachment(own.ledger, own.attached.id),
     "callback_state": lambda own: callback_state(own.ledger, own.key),
 }
 WRITES = {
+    "keep_attachment": lambda own: keep_attachment(
+        own.ledger, own.make.attachment(1, tenant=own.tenant), own.now, publish=False
+    ),
+    "refuse_attachment": lambda own: refuse_attachment(
+        own.ledger,
+        own.make.attachment(2, tenant=own.tenant),
+        replace(own.letter, id=f"x4-{own.tenant}", batch=None, stage="attachments"),
+    ),
     "record_each": lambda own: record_each(
         own.ledger, "again", [own.make.prepared(own.event(n)) for n in range(5)], [], own.now
     ),

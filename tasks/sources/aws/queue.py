@@ -24,7 +24,7 @@ from ledger.intake import IntakeCounts, PreparedEvent, record_intake
 from tasks.redaction.redactor import Redactor
 from tasks.sources.aws.clients import AwsClients
 from tasks.sources.aws.contents import Contents
-from tasks.sources.aws.queue_reader import USUAL, QueueOptions, QueueReader, Read
+from tasks.sources.aws.queue_reader import USUAL, QueueOptions, QueueReader, Read, Receiver
 from tasks.sources.aws.receipts import AT_ONCE, Receipts
 from tasks.sources.mapper import Mapper
 from tasks.sources.prepare import outcome_of
@@ -64,8 +64,8 @@ class QueueConsumer:
         self._mapper, self._redactor, self._now, self._options = mapper, redactor, now, options
         self._receipts = Receipts(clients.sqs, address, options.visible_after_s, options.back_off_s)
         contents = Contents(clients.s3, ledger, mapper, redactor, now, options.limits, self._tell)
-        self._reader = QueueReader(clients.sqs, address, contents, self._receipts, options)
-        self._name = self._reader.name
+        receiver = Receiver(clients.sqs, address, self._receipts, options)
+        self._reader, self._name = QueueReader(receiver, contents), receiver.name
         self._read: queue.Queue[Read] = queue.Queue(maxsize=4 * options.receivers)
         self._telling, self._ended = threading.Lock(), threading.Event()
         self.tally = Tally()

@@ -40,35 +40,25 @@ class Read(NamedTuple):
     back: list[Message]
 
 
-class QueueReader:
-    """Reads one queue, in as many threads as like to."""
+class Receiver:
+    """Receives from one queue, in as many threads as like to."""
 
     def __init__(
         self,
         sqs: Any,  # noqa: ANN401 - boto3's are
         address: str,
-        contents: Contents,
         receipts: Receipts,
         options: QueueOptions,
     ) -> None:
-        self._sqs, self._address, self._contents = sqs, address, contents
-        self._receipts, self._options = receipts, options
-        self._line = itertools.count(1)
+        self._sqs, self._address, self._receipts, self._options = sqs, address, receipts, options
         self.name = f"sqs:{address.rpartition('/')[2]}"
 
-    def read(self) -> Read | None:
-        """Wait for messages, and open them; None where none came.
+    def receive(self) -> list[Message]:
+        """Wait for messages, as long as is said; ten at most, which are held from now on.
 
         Raises:
             ClientError, BotoCoreError: the queue cannot be read now.
         """
-        messages = self._received()
-        if not messages:
-            return None
-        self._receipts.hold(messages)
-        return self._opened(messages)
-
-    def _received(self) -> list[Message]:
         answer = self._sqs.receive_message(
             QueueUrl=self._address,
             MaxNumberOfMessages=AT_ONCE,
@@ -77,7 +67,9 @@ class QueueReader:
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
-        return [self._message(one) for one in answer.get("Messages", ())]
+        messages = [self._message(one) for one in answer.get("Messages", ())]
+        self._receipts.hold(messages)
+        return messages
 
     def _message(self, told: dict[str, Any]) -> Message:
         system = told.get("Attributes", {})
@@ -88,6 +80,19 @@ class QueueReader:
         received = int(system.get("ApproximateReceiveCount", 1))
         return Message(told["ReceiptHandle"], told["Body"].encode(errors="surrogatepass"), known, received)
 
+
+class QueueReader:
+    """Reads one queue, in as many threads as like to: messages with what they refer to."""
+
+    def __init__(self, receiver: Receiver, contents: Contents) -> None:
+        self._receiver, self._contents = receiver, contents
+        self._line = itertools.count(1)
+
+    def read(self) -> Read | None:
+        """Wait for messages, and open them; None where none came. Raises as `Receiver.receive`."""
+        messages = self._receiver.receive()
+        return self._opened(messages) if messages else None
+
     def _opened(self, messages: list[Message]) -> Read:
         """What is in the messages; those whose objects cannot be had now go back, the others with nothing missing."""
         read = Read([], [], [])
@@ -96,7 +101,10 @@ class QueueReader:
                 records = list(self._contents.of(message, next(self._line)))
             except Exception as error:  # noqa: BLE001 - no message ends the reading of the others
                 _LOG.warning(
-                    "%s: a message goes back after %d deliveries: %r", self.name, message.received, error
+                    "%s: a message goes back after %d deliveries: %r",
+                    self._receiver.name,
+                    message.received,
+                    error,
                 )
                 read.back.append(message)
             else:

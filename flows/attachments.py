@@ -1,0 +1,134 @@
+"""Attachments as a flow: files that queues tell of are checked, made small, marked and read, and go to their events."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, cast
+
+from prefect import flow, get_run_logger
+from prefect.logging import get_logger
+
+from contracts.attachments import AttachmentState
+from flows.aws import aws_clients
+from flows.display import displayed
+from flows.task_runner import EventLoopTaskRunner, settled, whole
+from flows.watch import announced
+from ledger.attachments import take_attachments
+from ledger.engine import Ledger
+from ledger.errors import LedgerFaultError
+from tasks.attachments.intake import AttachmentIntake, Taken
+from tasks.attachments.notices import AGAIN_AFTER, publish_attachments
+from tasks.attachments.places import label_of
+from tasks.attachments.queue import AttachmentQueue, Take
+from tasks.attachments.rules import AttachmentRules, rules_of
+from tasks.attachments.workshop import IN_FLIGHT, Workshop
+from tasks.redaction.start import redactor_of
+from tasks.runtime import utc_now
+from tasks.settings import Settings
+from tasks.shells import take_attachment
+from tasks.sources.aws.clients import AwayError, AwsClients
+from tasks.sources.aws.queue_reader import QueueOptions
+from tasks.sources.aws.shapes import ObjectPlace
+
+LOOK_EVERY_S: Final = 1.0
+"""How often what is on record is published, and what was replayed is taken again."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What taking attachments takes."""
+
+    clients: AwsClients
+    ledger: Ledger
+    intake: AttachmentIntake
+    rules: AttachmentRules
+
+
+@flow(
+    name="take in attachments",
+    flow_run_name="take in attachments",
+    task_runner=EventLoopTaskRunner(),
+    persist_result=False,
+)
+async def take_in_attachments(queues: list[str], for_s: float = 0.0) -> dict[str, dict[str, int]]:
+    """Take in the files that queues tell of; returns what became of them, by queue.
+
+    Args:
+        queues: Addresses of SQS queues, as https://sqs.eu-west-1.amazonaws.com/123456789012/attachments.
+        for_s: How many seconds to go on waiting for more; 0 ends when the queues are empty.
+    """
+    async with announced() as run, displayed(), open_desk(run.settings, run.ledger) as desk:
+        stop = threading.Event()
+        if for_s:
+            asyncio.get_running_loop().call_later(for_s, stop.set)
+        options = QueueOptions() if for_s else QueueOptions(wait_s=1)
+        take = desk.intake.take if run.settings.track == "batches" else partial(as_task_run, desk)
+        found = await worked_off(queues, desk, stop, options, take=take, until_empty=not for_s)
+        get_run_logger().info("%s", found)
+        return found
+
+
+async def as_task_run(desk: Desk, place: ObjectPlace, received: int) -> Taken:
+    """Take one as a task run of its own."""
+    work = partial(desk.intake.take, place, received)
+    [taken] = await settled([take_attachment.submit(label_of(place), whole(work))])
+    if isinstance(taken, BaseException):
+        raise taken
+    return cast(Taken, taken)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, ledger: Ledger) -> AsyncIterator[Desk]:
+    """All that taking attachments takes, by the installation's settings."""
+    rules = await asyncio.to_thread(rules_of, settings)
+    redactor = await asyncio.to_thread(redactor_of, settings)
+    clients = await aws_clients(settings.aws_block)
+    async with Workshop() as workshop:
+        intake = AttachmentIntake(clients.s3, ledger, workshop, rules, now=utc_now, redactor=redactor)
+        yield Desk(clients, ledger, intake, rules)
+
+
+async def worked_off(
+    queues: Sequence[str],
+    desk: Desk,
+    stop: threading.Event,
+    options: QueueOptions,
+    *,
+    take: Take | None = None,
+    until_empty: bool = False,
+) -> dict[str, dict[str, int]]:
+    """Work the queues off side by side, publish what was kept and take again what was replayed; counts by queue."""
+    taking = [
+        AttachmentQueue(desk.clients, queue, desk.ledger, take or desk.intake.take, utc_now, options)
+        for queue in queues
+    ]
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(_look(desk))
+        await asyncio.gather(*(one.run(stop, until_empty=until_empty) for one in taking))
+        looking.cancel()
+    await look_once(desk)
+    return {queue: one.tally.told() for queue, one in zip(queues, taking, strict=True)}
+
+
+async def _look(desk: Desk) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        await look_once(desk)
+
+
+async def look_once(desk: Desk) -> None:
+    """Publish what is due, and take again what was replayed; what cannot be done now is due again later."""
+    try:
+        if desk.rules.topic is not None:
+            publish = partial(publish_attachments, desk.clients.sns, desk.rules.topic, desk.ledger, utc_now())
+            await asyncio.to_thread(publish)
+        again = partial(
+            take_attachments, desk.ledger, AttachmentState.WAITING, utc_now(), IN_FLIGHT, AGAIN_AFTER
+        )
+        for replayed in await asyncio.to_thread(again):
+            await desk.intake.take_again(replayed)
+    except (AwayError, LedgerFaultError) as error:
+        get_logger("penstock").warning("attachments are published, and taken again, later: %s", error)

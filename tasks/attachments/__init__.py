@@ -1,0 +1,1 @@
+"""Attachments: files that come with events are checked, made small, marked and read, and become their context."""
