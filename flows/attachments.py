@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
@@ -105,17 +105,19 @@ async def worked_off(
         AttachmentQueue(desk.clients, queue, desk.ledger, take or desk.intake.take, utc_now, options)
         for queue in queues
     ]
+    ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        looking = group.create_task(_look(desk))
+        group.create_task(_look(desk, ended))
         await asyncio.gather(*(one.run(stop, until_empty=until_empty) for one in taking))
-        looking.cancel()
-    await look_once(desk)
+        ended.set()
     return {queue: one.tally.told() for queue, one in zip(queues, taking, strict=True)}
 
 
-async def _look(desk: Desk) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY_S)
+async def _look(desk: Desk, ended: asyncio.Event) -> None:
+    """Every so often, and once more at the end; never broken off, for what a look has begun is nobody else's."""
+    while not ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), LOOK_EVERY_S)
         await look_once(desk)
 
 

@@ -277,7 +277,10 @@ class Fill:
 
     def ready(self, ledger, texts, *, pipeline="insights", now=NOW, **fields) -> str:
         """The id of a READY batch of one event for each text."""
-        events = self.events(texts, **fields)
+        return self.batch_of(ledger, self.events(texts, **fields), pipeline=pipeline, now=now)
+
+    def batch_of(self, ledger, events, *, pipeline="insights", now=NOW) -> str:
+        """The id of a READY batch of these events."""
         plan = _plan(events, self.take_in(ledger, events, pipeline, now), pipeline)
         assert create_batches(ledger, [plan], now) == 1
         return plan.id

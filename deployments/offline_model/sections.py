@@ -19,7 +19,7 @@ _FENCE: Final = re.compile(r"<([a-z_]+)>\n(.*?)\n</\1>", re.DOTALL)
 class EventView:
     """One event as a request shows it, equal by identity (so that a cache need not compare texts).
 
-    `n` is 1-based, `when` an ISO date, `text` flattened and perhaps cut.
+    `n` is 1-based, `when` an ISO date, `text` flattened and perhaps cut, with what its files say.
     """
 
     n: int
@@ -84,8 +84,15 @@ def _event(position: int, row: dict[str, Any]) -> EventView:
         priority=words_of(row.get("priority")),
         topic=_topic(words_of(row.get("topic"))),
         rating=float(rating) if isinstance(rating, int | float) and not isinstance(rating, bool) else None,
-        text=words_of(row.get("text")),
+        text=_text(row),
     )
+
+
+def _text(row: dict[str, Any]) -> str:
+    """The event's own words, and then those of the files that came with it."""
+    files = row.get("attachments")
+    texts = [one.get("text") for one in files if isinstance(one, dict)] if isinstance(files, list) else []
+    return "\n".join(filter(None, map(words_of, (row.get("text"), *texts))))
 
 
 @lru_cache(maxsize=64)
