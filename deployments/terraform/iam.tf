@@ -152,3 +152,48 @@ data "aws_iam_policy_document" "consumer" {
     resources = [aws_kms_key.this.arn]
   }
 }
+
+resource "aws_iam_role_policy" "attachments" {
+  name   = "penstock"
+  role   = aws_iam_role.part["attachments"].id
+  policy = data.aws_iam_policy_document.attachments.json
+}
+
+# Takes in the files of one queue, and tells of them. What belongs to somebody who was erased it removes again.
+data "aws_iam_policy_document" "attachments" {
+  statement {
+    sid       = "Queue"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+    resources = [aws_sqs_queue.this["attachments"].arn]
+  }
+  statement {
+    sid       = "Files"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObjectVersion"]
+    resources = ["${aws_s3_bucket.inbox.arn}/attachments/*"]
+  }
+  statement {
+    sid       = "Made"
+    actions   = ["s3:PutObject", "s3:DeleteObjectVersion"]
+    resources = ["${aws_s3_bucket.results.arn}/attachments/*"]
+  }
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [aws_s3_bucket.inbox.arn, aws_s3_bucket.results.arn]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["attachments/*"]
+    }
+  }
+  statement {
+    sid       = "Told"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.attachments.arn]
+  }
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+}

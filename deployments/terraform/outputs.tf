@@ -22,3 +22,8 @@ output "results" {
   description = "For `penstock targets add s3://...`."
   value       = "s3://${aws_s3_bucket.results.id}"
 }
+
+output "attachments_topic" {
+  description = "The topic that is told of attachments."
+  value       = aws_sns_topic.attachments.arn
+}

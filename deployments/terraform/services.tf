@@ -22,11 +22,21 @@ locals {
       memory  = 2048
       ports   = []
     }
+    # Each of its processes may take 1 GiB, and there is one for each core.
+    attachments = {
+      command = ["penstock", "attachments", "take", aws_sqs_queue.this["attachments"].url]
+      count   = var.attachment_workers
+      cpu     = 2048
+      memory  = 4096
+      ports   = []
+    }
   }
   settings = {
     PREFECT_API_URL        = var.prefect_api_url
     PENSTOCK_LOGS          = "json"
     PENSTOCK_DOCUMENTS     = "s3://${aws_s3_bucket.inbox.id}/documents/{tenant}/"
+    PENSTOCK_ATTACHMENTS_TO = "s3://${aws_s3_bucket.results.id}/attachments"
+    PENSTOCK_ATTACHMENTS_TOPIC = aws_sns_topic.attachments.arn
     PENSTOCK_HEALTH_PORT   = "8081"
     PENSTOCK_HEALTH_ADDRESS = "0.0.0.0"
     AWS_DEFAULT_REGION     = var.region

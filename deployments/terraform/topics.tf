@@ -4,6 +4,12 @@ resource "aws_sns_topic" "deliverables" {
   kms_master_key_id = aws_kms_key.this.arn
 }
 
+# Told of every file that was kept, with its type, tenant and event as attributes.
+resource "aws_sns_topic" "attachments" {
+  name              = "${local.name}-attachments"
+  kms_master_key_id = aws_kms_key.this.arn
+}
+
 resource "aws_sns_topic" "alarms" {
   name              = "${local.name}-alarms"
   kms_master_key_id = aws_kms_key.this.arn

@@ -66,6 +66,12 @@ variable "consumers" {
   default     = 1
 }
 
+variable "attachment_workers" {
+  description = "How many processes take in attachments."
+  type        = number
+  default     = 1
+}
+
 variable "event_sources" {
   description = "The `source` of the EventBridge events that are taken in."
   type        = list(string)

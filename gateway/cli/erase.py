@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.prefect_data import embedded_database
 from deployments.prefect_data import remove_artifacts as remove_embedded
-from gateway.cli.errors import ExitCode
+from gateway.cli.errors import ExitCode, OutOfReachError
 from gateway.cli.given import given
 from gateway.cli.ledger import ledger_of
 from gateway.cli.output import err, out, print_json, print_pairs
@@ -19,6 +19,7 @@ from ledger.erasure import Erasure, erase_person
 from tasks.redaction.start import names_of
 from tasks.runtime import utc_now
 from tasks.settings import Settings, load_settings
+from tasks.sources.aws.clients import AwayError
 
 OUTSIDE = (
     "Not in Penstock's hands: what has been delivered elsewhere, exported or backed up, what the model's provider "

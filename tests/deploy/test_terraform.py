@@ -129,7 +129,7 @@ def test_every_command_that_the_services_run_is_one():
     """Of Penstock's command line."""
     commands = set(get_command(app).commands)
     run = re.findall(r'command = \["penstock", "(\w+)"', TEXTS["services.tf"])
-    assert set(run) == {"serve", "consume"} <= commands
+    assert set(run) == {"serve", "consume", "attachments"} <= commands
 
 
 def test_every_alarm_says_where_the_runbook_tells_what_to_do():
