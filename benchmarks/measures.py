@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import (
+    attachments,
     batching,
     flow_runs,
     gateway_load,
@@ -137,6 +138,29 @@ MEASURES: Final = (
                     f"the server used {100 * found['server_core_used']:.0f} % of a core"
                 ),
                 "2,000 a second",
+            ),
+        ),
+    ),
+    Measure(
+        "attachments",
+        attachments.run,
+        "5,000 screenshots, photos and PDFs in a burst; S3 and SQS are moto's server on the same two cores, the ledger is "
+        "SQLite. Memory is that of the process and of its workshop together, at its peak.",
+        (
+            Row(
+                "attachments taken in, 5,000 in a burst",
+                lambda found: (
+                    f"{found['per_s']:.0f} a second, {found['ratio']:.2f} times the bare transforms' time; "
+                    f"{found['lost']} lost"
+                ),
+                "0 lost",
+            ),
+            Row(
+                "memory at the peak of the burst",
+                lambda found: (
+                    f"{found['peak_mb']} MB, {found['memory_ratio']:.2f} times that of a tenth as many"
+                ),
+                "1.2 times",
             ),
         ),
     ),
