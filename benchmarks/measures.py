@@ -144,8 +144,8 @@ MEASURES: Final = (
     Measure(
         "attachments",
         attachments.run,
-        "5,000 screenshots, photos and PDFs in a burst; S3 and SQS are moto's server on the same two cores, the ledger is "
-        "SQLite. Memory is that of the process and of its workshop together, at its peak.",
+        "5,000 screenshots, photos and PDFs in a burst; S3 and SQS are moto's server on the same two cores, the ledger "
+        "is SQLite. Memory is that of the process and of its workshop together, at its peak.",
         (
             Row(
                 "attachments taken in, 5,000 in a burst",
