@@ -9,7 +9,6 @@ import asyncio
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from benchmarks.replicas import free_port
 
 UPLOADS: Final = 5_000
 FEW: Final = 500
@@ -182,9 +183,7 @@ def _filled(address: str, uploads: int, contents: list[bytes]) -> tuple[Any, str
 def _server() -> Iterator[str]:
     import httpx
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.postgres import postgres
+from benchmarks.replicas import free_port
 
 PENSTOCK: Final = Path(sys.executable).with_name("penstock")
 CLIENTS: Final = 200
@@ -40,7 +41,7 @@ def run(clients: int = CLIENTS, seconds: float = SECONDS) -> dict[str, Any]:
             check=True,
             capture_output=True,
         )
-        key, port = json.loads(made.stdout)["key"], _free_port()
+        key, port = json.loads(made.stdout)["key"], free_port()
         server = subprocess.Popen(
             [PENSTOCK, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL
         )
@@ -116,12 +117,6 @@ def _in_ledger(url: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT count(*) FROM events").fetchone()
     return 0 if row is None else int(row[0])
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -69,6 +78,15 @@ def default_home() -> Path:
     return (root if (root / "prefect.yaml").is_file() else Path.home()) / ".penstock"
 
 
+class TenantLimits(BaseModel):
+    """What one tenant may send the gateway, where it is not what all may."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events_per_s: float | None = Field(None, gt=0)
+    body_bytes: int | None = Field(None, ge=1_024)
+
+
 class SettingFields(BaseSettings):
     """Everything an operator can set. Times in seconds, money in USD."""
 
@@ -97,6 +115,8 @@ class SettingFields(BaseSettings):
     http_events_per_s: float = Field(500.0, gt=0)
     http_body_bytes: int = Field(4 * 2**20, ge=1_024)
     http_body_s: float = Field(30.0, gt=0)
+    http_by_tenant: dict[str, TenantLimits] = {}
+    metrics_token: SecretStr | None = Field(None, min_length=16)
     prices: Path | None = None
 
     redact: bool = False

@@ -18,7 +18,7 @@ from ledger.call_rules import CallRules, RetryBudget
 from tasks.batch_policy import BatchPolicy
 from tasks.diagnosis.redact import environment_secrets
 from tasks.model.caps import REQUESTS, Cap, cap_of_tokens, requests_of_model, requests_of_tenant
-from tasks.setting_fields import SettingFields, SettingsError
+from tasks.setting_fields import SettingFields, SettingsError, TenantLimits
 
 OFFLINE_MODEL = "offline-extractive"
 PREFIX: Final = "PENSTOCK_"
@@ -53,7 +53,10 @@ class Settings(SettingFields):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that nobody may see: keys, addresses that hold one, passwords; the environment's others too."""
-        kept = (self.anthropic_api_key, self.database_url, self.notify_url, self.redact_key)
+        kept = (
+            *(self.anthropic_api_key, self.database_url, self.notify_url),
+            *(self.redact_key, self.metrics_token),
+        )
         values = [secret.get_secret_value() for secret in kept if secret is not None]
         password = urlsplit(self.ledger_url).password
         return (*values, *([unquote(password)] if password else ()), *environment_secrets())
@@ -62,6 +65,11 @@ class Settings(SettingFields):
     def never_shown(self) -> tuple[str, ...]:
         """What no deliverable may hold: the secrets, and the canaries an operator has planted."""
         return (*filter(_is_telling, self.secrets), *(canary.get_secret_value() for canary in self.canaries))
+
+    def http_limits(self, tenant: str) -> tuple[float, int]:
+        """How many events a second, and how many bytes in a body, a tenant may send the gateway."""
+        own = self.http_by_tenant.get(tenant, TenantLimits())
+        return own.events_per_s or self.http_events_per_s, own.body_bytes or self.http_body_bytes
 
     @property
     def lake(self) -> Path:

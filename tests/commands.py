@@ -159,6 +159,13 @@ def cli_at() -> type[Cli]:
     return Cli
 
 
+def free_port() -> int:
+    """A port of the loopback address that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def bare(tmp_path) -> Cli:
     """`penstock` with a fresh home and no setting at all."""
@@ -174,6 +181,4 @@ def cli(bare, prefect_url, offline) -> Cli:
 @pytest.fixture(scope="session")
 def closed_port() -> int:
     """A port of the loopback address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from flows.aws import fetch_by
 from gateway.http import events, health, live, reading, tasks
 from gateway.http.access import Access
+from gateway.http.counts import Counting, Counts, Installation
 from gateway.http.feed import Feed
 from gateway.http.intake import Desk
 from gateway.http.limits import RateLimit
@@ -21,10 +22,12 @@ from gateway.http.problems import RefusedError, away, refused, unknown, unusable
 from gateway.http.state import Gateway
 from ledger.engine import close_ledger, open_ledger
 from ledger.errors import LedgerFaultError
+from ledger.measures import measures
 from tasks.redaction.start import redactor_of
 from tasks.runtime import utc_now
 from tasks.settings import Settings
 from tasks.sources.start import mapper_of
+from tasks.telemetry.gauges import WINDOW
 
 THREADS: Final = 32
 FETCHES: Final = 8
@@ -37,6 +40,7 @@ ABOUT: Final = (
 
 def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """The gateway of an installation."""
+    counts = Counts()
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[None]:
@@ -50,13 +54,15 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             Access(ledger, now),
             desk,
             feed,
-            RateLimit(settings.http_events_per_s),
+            RateLimit(lambda tenant: settings.http_limits(tenant)[0]),
             mapper_of(settings),
             redactor_of(settings),
             now,
             lambda place: fetch_by(settings.aws_block, place),
             asyncio.Semaphore(FETCHES),
+            counts,
         )
+        counts.registry.register(Installation(lambda: measures(ledger, now(), WINDOW)))
         try:
             yield
         finally:
@@ -76,6 +82,9 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             LedgerFaultError: away,
         },
     )
+    # Where refusals find it, also those of connections that never become a request.
+    app.state.counts = counts
+    app.add_middleware(Counting, counts=counts)
     app.include_router(events.router)
     app.include_router(reading.router)
     app.include_router(live.router)

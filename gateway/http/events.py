@@ -113,8 +113,8 @@ async def post_events(request: Request, gateway: Opened, sender: Signer) -> Resp
     CloudEvents 1.0 structured, binary (`ce-` headers) or as a batch; the same as plain JSON; or NDJSON. An event
     that was sent before is a duplicate and changes nothing. What is acknowledged is in the ledger.
     """
-    settings = gateway.settings
-    body = await read_body(request, settings.http_body_bytes, settings.http_body_s)
+    _, most_bytes = gateway.settings.http_limits(sender.tenant)
+    body = await read_body(request, most_bytes, gateway.settings.http_body_s)
     mark = await gateway.access.check_signature(sender, request, body)
     records, is_batch = await asyncio.to_thread(records_of, request.headers, body, LIMITS)
     if len(records) > MOST_RECORDS:
@@ -153,17 +153,21 @@ async def taken_in(
         outcomes = _outcomes(records, gateway, tenant)
     prepared = [one for one in outcomes if isinstance(one, PreparedEvent)]
     refused = [one for one in outcomes if isinstance(one, Rejection)]
-    if refused:
+    if refused and len(outcomes) > 1:
+        # One alone is the answer to its request, and told there.
         _LOG.info(
             "%d of %d events of %s were rejected: %s", len(refused), len(outcomes), tenant, refused[0].reason
         )
     taken = iter(await gateway.desk.take_in(prepared, refused, also) if outcomes else ())
-    return [
+    receipts = [
         _receipt(one, next(taken))
         if isinstance(one, PreparedEvent)
         else Receipt(outcome="rejected", reason=one.reason)
         for one in outcomes
     ]
+    for receipt in receipts:
+        gateway.counts.events(receipt.outcome)
+    return receipts
 
 
 def _outcomes(records: Sequence[RawRecord], gateway: Gateway, tenant: str) -> list[PreparedEvent | Rejection]:

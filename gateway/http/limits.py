@@ -16,12 +16,12 @@ BURST_S: Final = 2.0
 
 @dataclass
 class RateLimit:
-    """A token bucket for each tenant: `per_s` events a second, and what has not been used for `BURST_S`.
+    """A token bucket for each tenant: so many events a second, and what has not been used for `BURST_S`.
 
     In one process; several processes of a gateway allow each tenant so much each.
     """
 
-    per_s: float
+    per_s: Callable[[str], float]
     clock: Callable[[], float] = time.monotonic
     _left: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -30,15 +30,16 @@ class RateLimit:
 
         A request that is larger than all that may come at once is let through when nothing was used.
         """
-        most, now = self.per_s * BURST_S, self.clock()
+        per_s, now = self.per_s(tenant), self.clock()
+        most = per_s * BURST_S
         left, at = self._left.get(tenant, (most, now))
-        left = min(most, left + (now - at) * self.per_s)
+        left = min(most, left + (now - at) * per_s)
         if left < min(events, most):
-            wait_s = (min(events, most) - left) / self.per_s
+            wait_s = (min(events, most) - left) / per_s
             raise RefusedError(
                 429,
                 "Too many events",
-                f"the tenant {tenant!r} may send {self.per_s:g} events a second; try again later",
+                f"the tenant {tenant!r} may send {per_s:g} events a second; try again later",
                 {"retry-after": str(max(1, round(wait_s + 0.5)))},
             )
         self._left[tenant] = (left - events, now)

@@ -47,18 +47,19 @@ async def live(
 
     holder = await known()
     if holder is None:
-        await socket.close(NOT_LET_IN, "send an API key")
+        await _refuse(socket, gateway, NOT_LET_IN, "send an API key")
         return
     whole = None if batch is None else await _whole_id(gateway, batch, holder)
     if batch is not None and whole is None:
-        await socket.close(UNKNOWN, "there is no such batch of yours")
+        await _refuse(socket, gateway, UNKNOWN, "there is no such batch of yours")
         return
     try:
         cursor = await _start(gateway, whole, after)
     except ValueError:
-        await socket.close(UNUSABLE, "after takes the cursor of the last news")
+        await _refuse(socket, gateway, UNUSABLE, "after takes the cursor of the last news")
         return
-    await _until_gone(socket, gateway, _Listening(known, holder.tenant, whole), cursor)
+    with gateway.counts.listeners.track_inprogress():
+        await _until_gone(socket, gateway, _Listening(known, holder.tenant, whole), cursor)
 
 
 @router.get("/live", include_in_schema=False)
@@ -67,6 +68,11 @@ async def page() -> HTMLResponse:
     text = (files("gateway.http") / "live.html").read_text(encoding="utf-8")
     policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
     return HTMLResponse(text, headers={"content-security-policy": policy, "referrer-policy": "no-referrer"})
+
+
+async def _refuse(socket: WebSocket, gateway: Gateway, code: int, why: str) -> None:
+    gateway.counts.refused("Listener", code, "/v1/live", why)
+    await socket.close(code, why)
 
 
 async def _whole_id(gateway: Gateway, batch: str, holder: Holder) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request
@@ -46,29 +47,39 @@ def answer(
     return Response(said.model_dump_json(exclude_none=True), status, dict(headers or {}), media_type=kind)
 
 
-async def refused(_request: Request, error: RefusedError) -> Response:
+async def refused(request: Request, error: RefusedError) -> Response:
     """The answer to what was refused by us."""
+    _note(request, error.status, error.title, error.detail)
     return problem(error.status, error.title, error.detail, error.headers)
 
 
-async def unusable(_request: Request, error: RequestValidationError) -> Response:
+async def unusable(request: Request, error: RequestValidationError) -> Response:
     """The answer to parameters or a body that are not as the API has them."""
     first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return problem(422, "Unusable request", f"{where}: {first['msg']}")
+    detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    _note(request, 422, "Unusable request", detail)
+    return problem(422, "Unusable request", detail)
 
 
-async def unknown(_request: Request, error: HTTPException) -> Response:
+async def unknown(request: Request, error: HTTPException) -> Response:
     """The answer where there is nothing, or nothing of the kind."""
+    _note(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
     return problem(
         error.status_code, str(error.detail), f"{error.detail}; GET /docs shows what there is", error.headers
     )
 
 
-async def away(_request: Request, error: LedgerFaultError) -> Response:
+async def away(request: Request, error: LedgerFaultError) -> Response:
     """The answer while the ledger cannot be reached. Why is the operator's to know."""
+    _note(request, 503, "Not now", "the ledger cannot be reached")
     _LOG.warning("requests are answered with 503: %s", error)
     return problem(503, "Not now", "nothing was taken in; send it again in a while", {"retry-after": "5"})
+
+
+def _note(request: Request, status: int, reason: str, detail: str) -> None:
+    """Count it, and have it in the log; an id in the address may be anybody's, so the route stands for it."""
+    route = getattr(request.scope.get("route"), "path", "other")
+    request.app.state.counts.refused(reason, status, f"{request.method} {route}", detail)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from gateway.http.access import Access
+from gateway.http.counts import Counts
 from gateway.http.feed import Feed
 from gateway.http.intake import Desk
 from gateway.http.limits import RateLimit
@@ -36,6 +37,7 @@ class Gateway:
     now: Callable[[], datetime]
     fetch: Callable[[ObjectPlace], Awaitable[bytes]]
     fetching: asyncio.Semaphore
+    counts: Counts
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -1,7 +1,6 @@
 """AWS on loopback: moto's server in a process of its own, spoken to by boto3 over HTTP."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import uuid
@@ -16,6 +15,7 @@ from tasks.sources.aws.queue import QueueConsumer
 from tasks.sources.aws.queue_reader import QueueOptions
 from tasks.sources.mapper import Mapper
 from tasks.sources.mapping import load_mapping
+from tests.commands import free_port
 from tests.worlds import until
 
 REGION = "eu-west-1"
@@ -25,9 +25,7 @@ ACCOUNT = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "
 @pytest.fixture(scope="session")
 def aws_address():
     """The address of moto's server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

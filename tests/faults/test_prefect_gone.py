@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import pytest
 
 from deployments.server_settings import server_environment
 from deployments.services import answers
+from tests.commands import free_port
 
 TENANTS = 4
 GONE_S = 60
@@ -31,9 +31,7 @@ class Server:
 
     def __init__(self, home, wait_until):
         self.home, self.wait_until = home, wait_until
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
 
     def start(self):

@@ -220,3 +220,18 @@ def test_a_body_has_a_largest_size(settings_of, door):
         )
     assert told.status_code == streamed.status_code == 413
     assert "10,000 bytes" in told.json()["detail"]
+
+
+def test_a_tenant_may_have_limits_of_its_own(settings_of, door):
+    """Of events a second and of bytes; all others have the usual ones."""
+    own = {"acme": {"events_per_s": 1, "body_bytes": 2_000}, "beta": {"events_per_s": 100}}
+    with served(settings_of(http_by_tenant=own, http_body_bytes=10_000, http_events_per_s=1)) as address:
+        acme, beta, other = door.client(), door.client("beta"), door.client("other")
+        acme.base_url = beta.base_url = other.base_url = address
+        long = EVENT | {"data": {"text": "late " * 600}}
+        assert acme.post("/v1/events", json=long).status_code == 413
+        assert other.post("/v1/events", json=long).status_code == 202
+        several = [beta.post("/v1/events", json=EVENT | {"id": str(number)}) for number in range(20)]
+        assert {one.status_code for one in several} == {202}
+        few = [acme.post("/v1/events", json=EVENT | {"id": str(number)}) for number in range(4)]
+        assert few[-1].status_code == 429

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from gateway.http import protocol
 from ledger.engine import close_ledger, open_ledger
 from tasks.settings import Settings
+from tests.commands import free_port
 from tests.gateway.conftest import EVENT, Door, served
 from tests.gateway.test_events_in import accepted
 from tests.worlds import until
@@ -119,9 +120,7 @@ def test_a_gateway_that_is_stopped_under_load_has_kept_what_it_acknowledged(tmp_
     """Whoever was answered with 202 finds the event in the ledger; whoever was not sends again."""
     book = open_ledger(sqlite_url)
     key = Door("", book).key("acme")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"PENSTOCK_HOME": str(tmp_path), "PENSTOCK_DATABASE_URL": sqlite_url}
     environment |= {"PENSTOCK_HTTP_EVENTS_PER_S": "1000000"}
     gateway = subprocess.Popen(
