@@ -1,13 +1,16 @@
 """A burst of attachments: how many a second, beside the bare transforms, and how much memory, however many there are.
 
-S3 and SQS are moto's server in a process of its own. The files are screenshots, photos and PDFs of usual sizes. `bare`
-is the same work on the same files in the same workshop, without S3, queue and ledger.
+S3 and SQS are a server of our own in a process of its own that does next to nothing else: moto's looks through all of a
+queue's messages each time, and would be what is measured. The files are screenshots, photos and PDFs of usual sizes.
+`bare` is the same work on the same files in the same workshop, without S3, queue and ledger.
 """
 
 import argparse
 import asyncio
+import hashlib
 import io
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -16,14 +19,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from benchmarks.replicas import free_port
 
 UPLOADS: Final = 5_000
 FEW: Final = 500
 LOOK_EVERY_S: Final = 0.2
+AT_ONCE: Final = 10
 
 
 def run(uploads: int = UPLOADS, few: int = FEW) -> dict[str, Any]:
@@ -48,28 +57,28 @@ def _measured(uploads: int) -> dict[str, Any]:
 
 
 async def _inner(uploads: int) -> dict[str, Any]:
-    with _server() as address, tempfile.TemporaryDirectory() as folder:
-        contents = _files()
-        clients, queue = _filled(address, uploads, contents)
-        from ledger.engine import close_ledger, open_ledger
+    from ledger.attachments import list_attachments
+    from ledger.engine import close_ledger, open_ledger
 
+    contents = _files()
+    with _server(contents, uploads) as address, tempfile.TemporaryDirectory() as folder:
         ledger = open_ledger(f"sqlite:///{Path(folder) / 'ledger.db'}")
         peak = _Peak()
         with peak:
             began = time.monotonic()
-            counts = await _taken(clients, queue, ledger)
+            counts = await _taken(_clients(address), f"{address}/123456789012/bench", ledger)
             took = time.monotonic() - began
-        from ledger.attachments import list_attachments
-
         on_record = len(list_attachments(ledger, limit=2 * uploads))
         close_ledger(ledger)
-        if counts["kept"] != uploads or on_record != uploads:
-            raise RuntimeError(f"{counts}, {on_record} on record, is not what was to be measured")
+        server = (await asyncio.to_thread(httpx.get, f"{address}/used")).json()
+        if counts["kept"] != uploads or server["put"] != 2 * uploads or server["deleted"] != uploads:
+            raise RuntimeError(f"{counts}, {server} is not what was to be measured")
         bare = await _bare(contents, uploads, Path(folder))
         return {
             "per_s": round(uploads / took, 1),
             "bare_per_s": round(uploads / bare, 1),
             "ratio": round(took / bare, 2),
+            "server_core_used": round(server["cpu_s"] / took, 2),
             "peak_mb": round(peak.mb),
             "lost": uploads - on_record,
         }
@@ -155,11 +164,9 @@ def _files() -> list[bytes]:
     ]
 
 
-def _filled(address: str, uploads: int, contents: list[bytes]) -> tuple[Any, str]:
-    """A bucket with so many files, and a queue that tells of them."""
+def _clients(address: str) -> Any:
     import boto3
 
-    from tasks.attachments.places import attachment_key
     from tasks.sources.aws.clients import RETRIES, AwsClients
 
     given = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "eu-west-1"}
@@ -167,40 +174,89 @@ def _filled(address: str, uploads: int, contents: list[bytes]) -> tuple[Any, str
         name: boto3.client(name, endpoint_url=address, config=RETRIES, **given)
         for name in ("sqs", "s3", "sns")
     }
-    clients = AwsClients(**made)
-    clients.s3.create_bucket(Bucket="inbox", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    queue = clients.sqs.create_queue(QueueName="attachments")["QueueUrl"]
-    for number in range(uploads):
-        key = attachment_key(f"t-{number % 50}", "bench", str(number), "file")
-        clients.s3.put_object(Bucket="inbox", Key=key, Body=contents[number % len(contents)])
-        about = {"bucket": {"name": "inbox"}, "object": {"key": key}}
-        told = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
-        clients.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(told))
-    return clients, queue
+    return AwsClients(**made)
 
 
 @contextmanager
-def _server() -> Iterator[str]:
-    import httpx
-
+def _server(contents: list[bytes], uploads: int) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, contents, uploads))
+    server.start()
     try:
         while True:
             try:
-                httpx.get(f"http://127.0.0.1:{port}/moto-api/")
+                httpx.get(f"http://127.0.0.1:{port}/used")
                 break
             except httpx.TransportError:
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait()
+        server.join()
+
+
+def _serve(port: int, contents: list[bytes], uploads: int) -> None:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    played = _Played(contents, uploads)
+    routes = [
+        Route("/used", played.used),
+        Route("/", played.sqs, methods=["POST"]),
+        Route("/{key:path}", played.s3, methods=["GET", "PUT"]),
+    ]
+    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="error", access_log=False)
+
+
+class _Played:
+    """As much of SQS and S3 as is asked for: a queue that tells of so many objects, and the objects."""
+
+    def __init__(self, contents: list[bytes], uploads: int) -> None:
+        self._contents, self._numbers = contents, iter(range(uploads))
+        self._deleted = self._put = 0
+
+    async def used(self, _request: Request) -> JSONResponse:
+        """What it did, and for how much CPU."""
+        return JSONResponse({"deleted": self._deleted, "put": self._put, "cpu_s": time.process_time()})
+
+    async def sqs(self, request: Request) -> JSONResponse:
+        """Messages, ten at a time, and their deletion."""
+        if request.headers["x-amz-target"].endswith("ReceiveMessage"):
+            return JSONResponse({"Messages": [_message(one) for one in islice(self._numbers, AT_ONCE)]})
+        ids = [one["Id"] for one in (await request.json())["Entries"]]
+        if request.headers["x-amz-target"].endswith("DeleteMessageBatch"):
+            self._deleted += len(ids)
+        return JSONResponse({"Successful": [{"Id": one} for one in ids], "Failed": []})
+
+    async def s3(self, request: Request) -> Response:
+        """An object by its number, or thanks for one."""
+        if request.method == "PUT":
+            await request.body()
+            self._put += 1
+            return Response(headers={"etag": '"made"'})
+        number = int(request.path_params["key"].split("/")[-2])
+        return Response(self._contents[number % len(self._contents)], headers={"etag": f'"{number}"'})
+
+
+def _message(number: int) -> dict[str, Any]:
+    from tasks.attachments.places import attachment_key
+
+    key = attachment_key(f"t-{number % 50}", "bench", str(number), "file")
+    about = {"bucket": {"name": "inbox"}, "object": {"key": key}}
+    told = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
+    body = json.dumps(told)
+    return {
+        "MessageId": f"id-{number}",
+        "ReceiptHandle": f"receipt-{number}",
+        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "Body": body,
+        "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1764500000000"},
+    }
 
 
 class _Peak:
-    """The most memory that this process and its workshop have had together, in MB; moto's server is not of them."""
+    """The most memory that this process and its workshop have had together, in MB; the server is not of them."""
 
     def __init__(self) -> None:
         self.mb, self._ended = 0.0, threading.Event()
@@ -221,7 +277,7 @@ class _Peak:
             total = own.memory_info().rss
             for one in own.children(recursive=True):
                 try:
-                    if "moto.server" not in one.cmdline():
+                    if "spawn_main" not in " ".join(one.cmdline()):
                         total += one.memory_info().rss
                 except psutil.NoSuchProcess:
                     continue

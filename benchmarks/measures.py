@@ -144,14 +144,14 @@ MEASURES: Final = (
     Measure(
         "attachments",
         attachments.run,
-        "5,000 screenshots, photos and PDFs in a burst; S3 and SQS are moto's server on the same two cores, the ledger "
-        "is SQLite. Memory is that of the process and of its workshop together, at its peak.",
+        "5,000 screenshots, photos and PDFs in a burst; S3 and SQS are a server of our own on the same two cores, the "
+        "ledger is SQLite. Memory is that of the process and of its workshop together, at its peak.",
         (
             Row(
                 "attachments taken in, 5,000 in a burst",
                 lambda found: (
                     f"{found['per_s']:.0f} a second, {found['ratio']:.2f} times the bare transforms' time; "
-                    f"{found['lost']} lost"
+                    f"{found['lost']} lost; the server used {100 * found['server_core_used']:.0f} % of a core"
                 ),
                 "0 lost",
             ),
