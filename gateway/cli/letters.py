@@ -94,7 +94,8 @@ def show_dead_letter(letter_id: str, *, as_json: bool) -> None:
         return
     _print_letter(letter)
     print_diagnosis(letter.diagnosis)
-    out.print(f"\n{printable(letter.traceback)}", markup=False)
+    if letter.traceback:
+        out.print(f"\n{printable(letter.traceback)}", markup=False)
 
 
 def _print_letter(letter: DeadLetter) -> None:
@@ -112,7 +113,9 @@ def _print_letter(letter: DeadLetter) -> None:
             "Judged": ", ".join(letter.verdicts) or "nothing yet",
             "Attempts": letter.attempts,
             "Cost so far": usd(float(letter.cost_usd)),
-            "Holds": "the events, the prompt and the scores: --json shows them",
+            "Holds": "all that is known of it: --json shows it"
+            if letter.batch is None
+            else "the events, the prompt and the scores: --json shows them",
         },
     )
 

@@ -3,6 +3,7 @@
 Pillow does it (https://pillow.readthedocs.io). All of this runs in a process of its own (`workshop`).
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,7 @@ def type_of(path: Path) -> str | None:
         with _opened(path) as image:
             pixels = image.width * image.height * getattr(image, "n_frames", 1)
             if pixels > MOST_PIXELS:
-                raise DecompressionBombError(
-                    f"it unpacks to {pixels:,} pixels; up to {MOST_PIXELS:,} are unpacked"
-                )
+                raise _bomb(pixels)
             return TYPES[str(image.format)]
     except UnidentifiedImageError:
         return None
@@ -96,11 +95,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DecompressionBombError(f"it would be much larger unpacked: {error}") from None
+        raise _bomb(int(re.search(r"\d+", str(error))[0])) from None  # type: ignore[index] # it names them first
     # What is broken in a picture comes out of Pillow as errors of many kinds.
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
         refuse_only_what_is_its_own_fault(error)
         raise BrokenAttachmentError(f"the picture cannot be read: {error}") from None
+
+
+def _bomb(pixels: int) -> DecompressionBombError:
+    return DecompressionBombError(f"it unpacks to {pixels:,} pixels; up to {MOST_PIXELS:,} are unpacked")
 
 
 def _bare(image: Image.Image) -> Image.Image:
