@@ -41,3 +41,13 @@ def test_who_is_not_let_in_is_told(door, tmp_path):
     with browser(tmp_path / "profile") as tab:
         listen(tab, door, "pst_no_body")
         tab.until("document.getElementById('link').textContent === 'the key is not let in'")
+
+
+def test_the_description_is_readable_where_nothing_else_can_be_reached(door, tmp_path):
+    """Its scripts come from the gateway, and from nowhere else."""
+    with browser(tmp_path / "profile") as tab:
+        tab.go(f"{door.address}/docs")
+        tab.until("document.body.innerText.includes('/v1/events')")
+        loaded = tab.run("performance.getEntriesByType('resource').map(one => one.name).join(' ')")
+    assert loaded
+    assert all(one.startswith((door.address, "data:")) for one in loaded.split())
