@@ -89,8 +89,9 @@ def _clients(session: Any, given: dict[str, Any]) -> AwsClients:  # noqa: ANN401
     try:
         made = {name: session.client(name, **given | {"config": config}) for name in ("sqs", "s3", "sns")}
     except (BotoCoreError, ValueError) as error:
+        why = str(error).removesuffix(".")
         raise AwsBlockError(
-            f"AWS is not set up: {error}; say it in an AWS Credentials block that PENSTOCK_AWS_BLOCK names, or as for "
+            f"AWS is not set up: {why}; say it in an AWS Credentials block that PENSTOCK_AWS_BLOCK names, or as for "
             "every AWS tool on this machine (AWS_DEFAULT_REGION, AWS_PROFILE)"
         ) from error
     return AwsClients(**made)

@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from flows.aws import fetch_by
-from gateway.http import events, health, live, reading, tasks
+from gateway.http import event_status, events, health, live, reading, tasks
 from gateway.http.access import Access
 from gateway.http.counts import Counting, Counts, Installation
 from gateway.http.feed import Feed
@@ -90,6 +90,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     app.state.counts = counts
     app.add_middleware(Counting, counts=counts)
     app.include_router(events.router)
+    app.include_router(event_status.router)
     app.include_router(reading.router)
     app.include_router(live.router)
     app.include_router(tasks.router)

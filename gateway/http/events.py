@@ -1,9 +1,8 @@
-"""`POST /v1/events`: events in, each acknowledged when it is in the ledger; and what became of one."""
+"""`POST /v1/events`: events in, each acknowledged when it is in the ledger."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -14,8 +13,7 @@ from gateway.http.intake import ORIGIN
 from gateway.http.limits import read_body
 from gateway.http.modes import BATCH, LINES, PLAIN, STRUCTURED, records_of
 from gateway.http.problems import RefusedError, answer, answers
-from gateway.http.state import DESCRIBED, Gateway, Opened, Reader, Signer
-from ledger.event_reads import event_status
+from gateway.http.state import DESCRIBED, Gateway, Opened, Signer
 from ledger.intake import Also, PreparedEvent, Taken
 from tasks.sources.prepare import outcome_of
 from tasks.sources.records import Limits, RawRecord
@@ -44,27 +42,6 @@ class Receipts(BaseModel):
     duplicates: int
     rejected: int
     events: list[Receipt]
-
-
-class Part(BaseModel):
-    """A batch that an event is in."""
-
-    id: str
-    scope: str
-    level: str
-    state: str
-    link: str
-
-
-class EventStatus(BaseModel):
-    """Where an event stands: the batches it is in, none while it waits for one."""
-
-    id: str
-    source: str
-    type: str
-    priority: str
-    accepted_at: datetime
-    batches: list[Part]
 
 
 _EVENT: Final[dict[str, Any]] = {
@@ -123,23 +100,6 @@ async def post_events(request: Request, gateway: Opened, sender: Signer) -> Resp
     receipts = await taken_in(records, gateway, sender.tenant)
     await gateway.access.spent(sender, mark)
     return answer(_told(receipts), 207) if is_batch else _of_one(receipts[0])
-
-
-@router.get("/events/{key}", responses=answers(401, 404, 503))
-async def get_event(key: str, gateway: Opened, sender: Reader) -> EventStatus:
-    """Where an event stands."""
-    found = await asyncio.to_thread(event_status, gateway.ledger, key, sender.tenant)
-    if found is None:
-        raise RefusedError(404, "Unknown event", f"there is no event {key!r} of yours")
-    parts = [Part(**batch, link=f"/v1/batches/{batch['id']}") for batch in found.batches]
-    return EventStatus(
-        id=found.id,
-        source=found.source,
-        type=found.kind,
-        priority=found.priority,
-        accepted_at=found.accepted_at,
-        batches=parts,
-    )
 
 
 async def taken_in(
