@@ -57,7 +57,7 @@ def _measured(uploads: int) -> dict[str, Any]:
 
 
 async def _inner(uploads: int) -> dict[str, Any]:
-    from ledger.attachments import list_attachments
+    from ledger.attachment_reads import list_attachments
     from ledger.engine import close_ledger, open_ledger
 
     contents = _files()

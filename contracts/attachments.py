@@ -1,5 +1,6 @@
 """Attachments: files that belong to an event, such as the screenshot and the invoice that came with a ticket."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -52,6 +53,8 @@ class Attachment(Contract):
     version: str
     is_versioned: bool
     """Whether `version` is S3's; otherwise it is the entity tag, by which no object can be asked for."""
+    stored_at: datetime
+    """When S3 got it (UTC): of several versions the last is shown, in whatever order they are told of."""
     findings: Findings | None = None
 
     @property

@@ -11,6 +11,7 @@ from datetime import datetime
 from flows.artifacts import artifact_keys
 from flows.aws import aws_clients
 from ledger.engine import Ledger
+from ledger.erased_attachments import mark_removed, objects_to_remove
 from ledger.erasure import Erasure, erase_person
 from tasks.attachments.store import remove
 from tasks.delivery import remove_files
@@ -40,19 +41,19 @@ async def erase_everywhere(
 ) -> Removed:
     """Remove a user of a tenant, under all `names`. Broken off, it is begun again by the same call.
 
-    `remove_artifacts` takes their keys out of Prefect, wherever its database is, and says how many there were.
+    `remove_artifacts` takes their keys out of Prefect, wherever its database is, and says how many there were. What is
+    in S3 comes last: its addresses are kept until it is gone.
     The ledger comes after what it leads to, and the lake, which follows from it, is written anew each time.
     """
     planned = await asyncio.to_thread(erase_person, ledger, tenant, names, clock(), dry_run=True)
     files = _remove_files(settings, tenant, planned)
-    objects = await _remove_objects(settings, planned)
     artifacts = await remove_artifacts(artifact_keys(planned.batches))
     erasure = await asyncio.to_thread(erase_person, ledger, tenant, names, clock())
     # What was on its way while the ledger still had it.
     artifacts += await remove_artifacts(artifact_keys(erasure.batches))
     files += _remove_files(settings, tenant, erasure)
-    objects += await _remove_objects(settings, erasure)
     lake_versions = await asyncio.to_thread(_rewrite_lake, ledger, settings, clock())
+    objects = await remove_objects(ledger, settings)
     return Removed(erasure, files, objects, artifacts, lake_versions)
 
 
@@ -60,12 +61,19 @@ def _remove_files(settings: Settings, tenant: str, erasure: Erasure) -> int:
     return sum(remove_files(settings.deliverables, tenant, batch) for batch in erasure.batches)
 
 
-async def _remove_objects(settings: Settings, erasure: Erasure) -> int:
-    """Attachments, as they came and what was made of them. AwayError, AwsBlockError: begin again later."""
-    if not erasure.objects:
+async def remove_objects(ledger: Ledger, settings: Settings) -> int:
+    """Attachments of all who were erased, as they came and what was made of them; how many objects.
+
+    Raises:
+        AwayError, AwsBlockError: S3 cannot be reached; they are still to be removed.
+    """
+    due = await asyncio.to_thread(objects_to_remove, ledger)
+    if not due:
         return 0
     clients = await aws_clients(settings.aws_block)
-    return await asyncio.to_thread(remove, clients.s3, erasure.objects)
+    removed = await asyncio.to_thread(remove, clients.s3, due)
+    await asyncio.to_thread(mark_removed, ledger, due)
+    return removed
 
 
 def _rewrite_lake(ledger: Ledger, settings: Settings, now: datetime) -> int:

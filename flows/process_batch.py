@@ -24,7 +24,7 @@ from flows.pipelines import pipeline_named
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.throttle import throttled
 from flows.watch import watched
-from ledger.attachments import attachments_of_batch
+from ledger.attachment_reads import attachments_of_batch
 from ledger.errors import LedgerFaultError, UnreadableBatchError
 from ledger.throttle import Exhausted, reserve_solutions
 from ledger.work import StoredItem, finish_stage, read_items, start_stage
@@ -36,6 +36,8 @@ from tasks.shells import produce_item, validate_context
 from tasks.stages.base import BatchContext, Item, ItemSpec, Stage
 from tasks.telemetry.logs import about
 
+FILES_OF_AN_EVENT: Final = 5
+"""So many attachments of each event are shown to models."""
 BENEATH: Final = (LedgerFaultError, httpx.HTTPError)
 """What fails beneath all batches alike, the ledger or Prefect's server, is the fault of none: each is given back."""
 
@@ -54,7 +56,9 @@ async def processed(work: BatchWork) -> Outcome:
     now_in = "validate context"
     try:
         async with kept_lease(work):
-            attached = await current_runtime().in_ledger(attachments_of_batch, work.batch.id)
+            attached = await current_runtime().in_ledger(
+                attachments_of_batch, work.batch.id, FILES_OF_AN_EVENT
+            )
             context = await validate_context(whole(work), whole(attached))
             stored = await current_runtime().in_ledger(read_items, work.batch.id)
             earlier = {item.item: item for item in stored}

@@ -1,14 +1,19 @@
-"""Attachments of a person's events: what of them is in S3, to be removed there, and what stays in the ledger."""
+"""Attachments of a person's events: what stays of them in the ledger, and what is to be removed of them in S3.
+
+Addresses of what is to be removed are kept until it has been: S3 may be away while somebody is erased.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from contracts.attachments import AttachmentState
-from ledger.attachment_tables import attachments
+from ledger.attachment_tables import attachments, removals
+from ledger.engine import Ledger
 from ledger.outcome_tables import dead_letters
-from ledger.sql import among
+from ledger.sql import among, insert_once, reading, writing
 from ledger.tables import events
 
 LETTER: Final = "x-"
@@ -20,21 +25,30 @@ def letter_of(attachment_id: str) -> str:
     return f"{LETTER}{attachment_id.partition('-')[2]}"
 
 
-def erase_attachments(connection: Connection, seqs: Sequence[int]) -> tuple[int, tuple[str, ...]]:
-    """Blank those of the events: told of again, they are not worked on. How many there were, and their objects."""
+def erase_attachments(connection: Connection, seqs: Sequence[int], now: datetime) -> int:
+    """Blank those of the events, and have their objects removed; how many there were."""
     rows = connection.execute(select(attachments).where(_of_events(connection, seqs))).all()
-    stored = [one for row in rows for one in _objects(row.payload)]
+    due = [{"address": address, "at": now} for row in rows for address in _objects(row.payload)]
+    insert_once(connection, removals, due)
     mine = among(connection, attachments.c.id, [row.id for row in rows])
-    blank: dict[str, object] = {
-        "state": AttachmentState.ERASED.value,
-        "payload": {},
-        "reason": None,
-        "next_at": None,
-    }
-    connection.execute(update(attachments).where(mine).values(blank))
+    erased = AttachmentState.ERASED.value
+    blank: dict[str, object] = {"state": erased, "payload": {}, "text": None, "reason": None, "next_at": None}
+    connection.execute(update(attachments).where(mine).values(blank | {"object": erased}))
     letters = [letter_of(row.id) for row in rows]
     connection.execute(delete(dead_letters).where(among(connection, dead_letters.c.id, letters)))
-    return len(rows), tuple(stored)
+    return len(rows)
+
+
+def objects_to_remove(ledger: Ledger) -> tuple[str, ...]:
+    """The addresses of what is still in S3 of those that were erased, oldest first."""
+    with reading(ledger) as connection:
+        return tuple(connection.execute(select(removals.c.address).order_by(removals.c.at)).scalars())
+
+
+def mark_removed(ledger: Ledger, addresses: Sequence[str]) -> None:
+    """They are gone."""
+    with writing(ledger) as connection:
+        connection.execute(delete(removals).where(among(connection, removals.c.address, addresses)))
 
 
 def _of_events(connection: Connection, seqs: Sequence[int]) -> ColumnElement[bool]:

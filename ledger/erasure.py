@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from contracts.batches import BatchState
+from ledger.attachments import TURN
 from ledger.engine import ALONE, Ledger
 from ledger.erased_attachments import erase_attachments
 from ledger.erased_content import (
@@ -42,8 +43,7 @@ class Erasure:
     """What was removed, by how many; `batches` are those that held an event of the person, without their content.
 
     `in_hand` are batches that a worker or provider has at this moment: nothing of them was touched, and they
-    are to be erased when they have ended. `objects` are the addresses of what of the `attachments`
-    is in S3.
+    are to be erased when they have ended. What of the `attachments` is in S3 is to be removed (`erased_attachments`).
     """
 
     events: int
@@ -53,7 +53,6 @@ class Erasure:
     deliverables: int
     letters: int
     attachments: int
-    objects: tuple[str, ...]
     batches: tuple[str, ...]
     in_hand: tuple[str, ...]
 
@@ -73,7 +72,7 @@ def erase_person(
     """
     with writing(ledger, "intake") as connection:
         # Nobody claims, forms or promotes what is being erased; those take one of these locks each.
-        also_locked(connection, "claims", "pools")
+        also_locked(connection, "claims", "pools", TURN)
         rehearsal = connection.begin_nested()
         erasure = _erase(connection, tenant, names, now)
         if dry_run:
@@ -88,7 +87,6 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
     of_batches = tuple(free)
     topics = topics_of(connection, seqs)
     again = [batch for batch, state in free.items() if state not in {"DONE", "FAILED"}]
-    attached, objects = erase_attachments(connection, seqs)
     erasure = Erasure(
         events=blank_events(connection, tenant, seqs),
         rejections=delete_rejections(connection, tenant, names),
@@ -96,8 +94,7 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
         calls=blank_calls(connection, of_batches),
         deliverables=delete_deliverables(connection, of_batches),
         letters=delete_of(connection, dead_letters, of_batches),
-        attachments=attached,
-        objects=objects,
+        attachments=erase_attachments(connection, seqs, now),
         batches=of_batches,
         in_hand=in_hand,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from contracts.events import Priority
 from ledger.engine import Ledger
+from ledger.intake import ERASED_CONTENT
 from ledger.sql import reading
 from ledger.tables import batch_events, batches, events
 
@@ -22,6 +23,13 @@ class EventPlace:
     priority: str
     accepted_at: datetime
     batches: tuple[dict[str, str], ...]
+
+
+def is_event_erased(ledger: Ledger, key: bytes) -> bool:
+    """Whether the event with this key is one of a person who was erased; False, too, while it has not come."""
+    query = select(events.c.content_hash).where(events.c.key == key)
+    with reading(ledger) as connection:
+        return connection.execute(query).scalar() == ERASED_CONTENT
 
 
 def event_status(ledger: Ledger, key: str, tenant: str) -> EventPlace | None:

@@ -121,6 +121,8 @@ batches: Final = Table(
     Column("lease_until", Moment),
     Column("hold", String),
     Column("diagnosis", Json),
+    # The ids of the attachments that it is shown, from its first start on; null before.
+    Column("attached", Json),
     Column("schema_version", String, nullable=False),
     Index("ix_batches_claim", "state", "lane", "tenant", "created_at", "id"),
     Index("ix_batches_due", "state", "resume_at"),

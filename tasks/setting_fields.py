@@ -188,6 +188,13 @@ class SettingFields(BaseSettings):
             raise ValueError("give a place for each tenant that ends with a slash, as s3://bucket/{tenant}/")
         return place
 
+    @field_validator("attachments_to")
+    @classmethod
+    def _beside_the_files(cls, place: str | None) -> str | None:
+        if place is not None and [*place.split("/"), ""][3] == "attachments":
+            raise ValueError("what is made would be told of as an attachment again; name another folder")
+        return place
+
     @field_validator("solution_forms", "audiences")
     @classmethod
     def _distinct(cls, chosen: tuple[str, ...]) -> tuple[str, ...]:

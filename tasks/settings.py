@@ -82,6 +82,11 @@ class Settings(SettingFields):
         return self.home / "deliverables"
 
     @property
+    def workplace(self) -> Path:
+        """Folder in which files are worked on."""
+        return self.home / "work"
+
+    @property
     def report(self) -> Path:
         """The report page over the lake."""
         return self.home / "report.html"

@@ -174,7 +174,7 @@ data "aws_iam_policy_document" "attachments" {
   statement {
     sid       = "Made"
     actions   = ["s3:PutObject", "s3:DeleteObjectVersion"]
-    resources = ["${aws_s3_bucket.results.arn}/attachments/*"]
+    resources = ["${aws_s3_bucket.results.arn}/made/*"]
   }
   statement {
     sid       = "List"
@@ -183,7 +183,7 @@ data "aws_iam_policy_document" "attachments" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["attachments/*"]
+      values   = ["attachments/*", "made/*"]
     }
   }
   statement {

@@ -35,7 +35,7 @@ locals {
     PREFECT_API_URL        = var.prefect_api_url
     PENSTOCK_LOGS          = "json"
     PENSTOCK_DOCUMENTS     = "s3://${aws_s3_bucket.inbox.id}/documents/{tenant}/"
-    PENSTOCK_ATTACHMENTS_TO = "s3://${aws_s3_bucket.results.id}/attachments"
+    PENSTOCK_ATTACHMENTS_TO = "s3://${aws_s3_bucket.results.id}/made"
     PENSTOCK_ATTACHMENTS_TOPIC = aws_sns_topic.attachments.arn
     PENSTOCK_HEALTH_PORT   = "8081"
     PENSTOCK_HEALTH_ADDRESS = "0.0.0.0"

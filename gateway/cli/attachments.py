@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ledger.attachments import AttachmentStatus
+    from ledger.attachment_reads import AttachmentStatus
 
 attachments = typer.Typer(
     help="Files that come with events: take, list, show.",
@@ -42,7 +42,7 @@ def list_all(
     """List the attachments, newest first."""
     from gateway.cli.ledger import ledger_of
     from gateway.cli.output import SHORT_ID, local, out, print_json, print_table
-    from ledger.attachments import list_attachments
+    from ledger.attachment_reads import list_attachments
     from tasks.settings import load_settings
 
     with ledger_of(load_settings()) as ledger:
@@ -69,7 +69,7 @@ def show(
     from gateway.cli.errors import NotFoundError
     from gateway.cli.ledger import ledger_of
     from gateway.cli.output import local, out, print_json, print_pairs, printable
-    from ledger.attachments import read_attachment
+    from ledger.attachment_reads import read_attachment
     from tasks.settings import load_settings
 
     with ledger_of(load_settings()) as ledger:

@@ -6,6 +6,7 @@ Names of tenants are in none of it. https://prometheus.io/docs/instrumenting/exp
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,10 +14,12 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ledger.errors import LedgerFaultError
 from ledger.measures import Measures
 from tasks.telemetry.gauges import GAUGES
 
 _LOG: Final = logging.getLogger("penstock")
+_UP: Final = partial(GaugeMetricFamily, "penstock_ledger_up", "Whether the ledger answers")
 LOOK_EVERY_S: Final = 5.0
 """The installation's gauges are not looked at more often, however many ask."""
 
@@ -33,6 +36,8 @@ class Counts:
         )
         sent = "Events sent, by what became of them"
         self._events = Counter("penstock_http_events", sent, ["outcome"], registry=one)
+        why = "Events rejected, by reason"
+        self._rejected = Counter("penstock_http_events_rejected", why, ["reason"], registry=one)
         self.listeners = Gauge("penstock_live_listeners", "Listeners at /v1/live", registry=one)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -47,6 +52,11 @@ class Counts:
     def events(self, outcome: str) -> None:
         """An event was accepted, is a duplicate, or was rejected."""
         self._events.labels(outcome).inc()
+
+    def rejected(self, reason: str, tenant: str, detail: str, events: int) -> None:
+        """So many events of a request were rejected for one kind of reason; `detail` is of the first."""
+        self._rejected.labels(reason).inc(events)
+        _LOG.info("%d events of %s rejected, %s: %s", events, tenant, reason, detail)
 
 
 class Counting:
@@ -88,8 +98,14 @@ class Installation(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The gauges as Prometheus names them."""
-        if self._seen is None or self._clock() - self._seen[0] > LOOK_EVERY_S:
-            self._seen = self._clock(), self._look()
+        try:
+            if self._seen is None or self._clock() - self._seen[0] > LOOK_EVERY_S:
+                self._seen = self._clock(), self._look()
+        except LedgerFaultError:
+            # What was counted here is told all the more when the ledger is away.
+            yield _UP(0)
+            return
+        yield _UP(1)
         for gauge in GAUGES:
             rows = [(value, said) for value, said in gauge.read(self._seen[1]) if value is not None]
             names = sorted({name for _, said in rows for name in said})

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from gateway.http.problems import RefusedError, answers
 from gateway.http.state import DESCRIBED, Gateway, Opened, Reader
-from ledger.attachments import list_attachments
+from ledger.attachment_reads import list_attachments
 from ledger.event_reads import event_status
 
+MOST_FILES = 50
 router = APIRouter(prefix="/v1", dependencies=DESCRIBED, tags=["events"])
 
 
@@ -73,5 +74,5 @@ def _files(gateway: Gateway, tenant: str, key: bytes) -> list[File]:
             reason=one.reason,
             media_type=one.attachment.findings and one.attachment.findings.media_type,
         )
-        for one in list_attachments(gateway.ledger, tenant, key)
+        for one in list_attachments(gateway.ledger, tenant, key, MOST_FILES)
     ]

@@ -1,7 +1,6 @@
 """`POST /v1/events`: events in, each acknowledged when it is in the ledger."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
@@ -18,7 +17,6 @@ from ledger.intake import Also, PreparedEvent, Taken
 from tasks.sources.prepare import outcome_of
 from tasks.sources.records import Limits, RawRecord
 
-_LOG: Final = logging.getLogger("penstock")
 LIMITS: Final = Limits()
 MOST_RECORDS: Final = 10_000
 FEW: Final = 20
@@ -113,11 +111,6 @@ async def taken_in(
         outcomes = _outcomes(records, gateway, tenant)
     prepared = [one for one in outcomes if isinstance(one, PreparedEvent)]
     refused = [one for one in outcomes if isinstance(one, Rejection)]
-    if refused and len(outcomes) > 1:
-        # One alone is the answer to its request, and told there.
-        _LOG.info(
-            "%d of %d events of %s were rejected: %s", len(refused), len(outcomes), tenant, refused[0].reason
-        )
     taken = iter(await gateway.desk.take_in(prepared, refused, also) if outcomes else ())
     receipts = [
         _receipt(one, next(taken))
@@ -125,8 +118,7 @@ async def taken_in(
         else Receipt(outcome="rejected", reason=one.reason)
         for one in outcomes
     ]
-    for receipt in receipts:
-        gateway.counts.events(receipt.outcome)
+    _count(receipts, gateway, tenant)
     return receipts
 
 
@@ -146,6 +138,21 @@ def _outcome(record: RawRecord, gateway: Gateway, tenant: str) -> PreparedEvent 
         raw = record.raw.decode(errors="backslashreplace")
         return Rejection(origin=ORIGIN, line=record.line, reason=_not_theirs(tenant), raw=raw, tenant=tenant)
     return outcome
+
+
+def _count(receipts: Sequence[Receipt], gateway: Gateway, tenant: str) -> None:
+    """By outcome, and the rejected by kind of reason, each kind with the first of its reasons in the log."""
+    kinds: dict[str, list[str]] = {}
+    for receipt in receipts:
+        gateway.counts.events(receipt.outcome)
+        if receipt.reason is not None:
+            kind = next((kind for mark, kind in _KINDS.items() if mark in receipt.reason), "No event")
+            kinds.setdefault(kind, []).append(receipt.reason)
+    for kind, reasons in kinds.items():
+        gateway.counts.rejected(kind, tenant, reasons[0], len(reasons))
+
+
+_KINDS: Final = {"may send for no other": "Another tenant's", "already exists with other": "Other content"}
 
 
 def _not_theirs(tenant: str) -> str:

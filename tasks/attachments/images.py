@@ -13,13 +13,16 @@ from typing import Any, Final
 
 from PIL import ExifTags, Image, ImageDraw, ImageFont, ImageOps, ImageSequence, UnidentifiedImageError
 
-from tasks.attachments.refusals import BrokenAttachmentError, DecompressionBombError
+from tasks.attachments.refusals import AttachmentTypeError, DecompressionBombError, refusing
 
 TYPES: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 """What is taken, by the format that the content shows."""
 MOST_PIXELS: Final = 40_000_000
 """Of all frames together: 160 MB unpacked."""
 SMALL: Final = (320, 320)
+MOST_CHARACTERS: Final = 100_000
+"""Of what is read in a file."""
+MOST_OF_A_DETAIL: Final = 256
 _MARK: Final = (255, 255, 255, 110)
 _EDGE: Final = (0, 0, 0, 110)
 _SLANT: Final = 30
@@ -35,7 +38,7 @@ def type_of(path: Path) -> str | None:
             if pixels > MOST_PIXELS:
                 raise _bomb(pixels)
             return TYPES[str(image.format)]
-    except UnidentifiedImageError:
+    except AttachmentTypeError:
         return None
 
 
@@ -43,7 +46,7 @@ def thumbnail(path: Path, out: Path) -> None:
     """A WebP of at most 320 by 320 pixels, upright."""
     with _opened(path) as image:
         image.thumbnail(SMALL)
-        _bare(ImageOps.exif_transpose(image)).save(out, "WEBP", quality=80)
+        _bare(image).save(out, "WEBP", quality=80)
 
 
 def marked(path: Path, out: Path, words: str) -> None:
@@ -71,35 +74,32 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
             "height": image.height,
             "frames": getattr(image, "n_frames", 1),
             "taken_at": _moment(inner.get(ExifTags.Base.DateTimeOriginal)),
-            "camera": maker.replace("\0", "").strip() or None,
+            "camera": line_of(maker),
         }
     text = "\n".join(dict.fromkeys(str(one).strip("\0 ") for one in described if one))
-    return {name: value for name, value in details.items() if value is not None}, text
+    return {name: value for name, value in details.items() if value is not None}, text[:MOST_CHARACTERS]
 
 
-def refuse_only_what_is_its_own_fault(error: Exception) -> None:
-    """Raise it where the machine failed, such as by a full disk: the libraries' own errors have no `errno`."""
-    if isinstance(error, OSError) and error.errno is not None:
-        raise error
+def line_of(said: object) -> str | None:
+    """A detail as one short line: what is said of a file is anybody's, and as long as they like."""
+    line = " ".join(str(said or "").replace("\0", " ").split())
+    return line[:MOST_OF_A_DETAIL] or None
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The picture; what is wrong with it comes out as a refusal, but for what is no picture at all."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=tuple(TYPES)) as image:
-                yield image
-    except UnidentifiedImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _bomb(int(re.search(r"\d+", str(error))[0])) from None  # type: ignore[index] # it names them first
-    # What is broken in a picture comes out of Pillow as errors of many kinds.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
-        refuse_only_what_is_its_own_fault(error)
-        raise BrokenAttachmentError(f"the picture cannot be read: {error}") from None
+    with refusing("the picture"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(path, formats=tuple(TYPES))
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise _bomb(int(re.search(r"\d+", str(error))[0])) from None  # type: ignore[index] # it names them first
+        except UnidentifiedImageError:
+            raise AttachmentTypeError("it is no picture") from None
+        with image:
+            yield image
 
 
 def _bomb(pixels: int) -> DecompressionBombError:
@@ -107,20 +107,21 @@ def _bomb(pixels: int) -> DecompressionBombError:
 
 
 def _bare(image: Image.Image) -> Image.Image:
-    """The pixels and nothing else of it."""
-    plain = image.convert("RGBA")
-    return Image.frombytes("RGBA", plain.size, plain.tobytes())
+    """The pixels, upright, and nothing else of it."""
+    ImageOps.exif_transpose(image, in_place=True)
+    plain = Image.new("RGBA", image.size)
+    plain.paste(image.convert("RGBA"))
+    return plain
 
 
 def _marked(frame: Image.Image, words: str) -> Image.Image:
     """The frame, upright, with the words across it again and again."""
-    picture = _bare(ImageOps.exif_transpose(frame))
+    picture = _bare(frame)
     tile = _tile(words, max(10, min(picture.size) // 14))
-    layer = Image.new("RGBA", picture.size)
     for top in range(0, picture.height, tile.height):
         for left in range(0, picture.width, tile.width):
-            layer.paste(tile, (left, top))
-    return Image.alpha_composite(picture, layer)
+            picture.alpha_composite(tile, (left, top))
+    return picture
 
 
 def _tile(words: str, size: int) -> Image.Image:

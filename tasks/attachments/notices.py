@@ -22,13 +22,13 @@ def publish_attachments(sns: Any, topic: str, ledger: Ledger, now: datetime) -> 
     """Publish those that are due; returns how many left. What fails is due again after a while."""
     published = 0
     while due := take_attachments(ledger, AttachmentState.KEPT, now, AT_ONCE, AGAIN_AFTER):
-        sent = _sent(sns, topic, due)
+        sent = _sent(sns, topic, [one for one, _ in due])
         mark_attachments_published(ledger, sent)
         published += len(sent)
     return published
 
 
-def _sent(sns: Any, topic: str, some: tuple[Attachment, ...]) -> list[str]:  # noqa: ANN401 - boto3's are
+def _sent(sns: Any, topic: str, some: list[Attachment]) -> list[str]:  # noqa: ANN401 - boto3's are
     """The ids of those that SNS took."""
     entries = [_entry(one, is_fifo=topic.endswith(FIFO)) for one in some]
     try:

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import pypdfium2
-from pypdf import PageObject, PdfReader, PdfWriter
-from pypdf.errors import LimitReachedError, PyPdfError
+from pypdf import PageObject, PdfReader, PdfWriter, Transformation
+from pypdf.errors import LimitReachedError
 from pypdf.generic import DecodedStreamObject, DictionaryObject, FloatObject, NameObject
 
-from tasks.attachments.images import SMALL, refuse_only_what_is_its_own_fault
+from tasks.attachments.images import MOST_CHARACTERS, SMALL, line_of
 from tasks.attachments.refusals import (
     AttachmentTooLargeError,
     BrokenAttachmentError,
     DecompressionBombError,
+    refusing,
 )
 
 TYPE: Final = "application/pdf"
 MOST_PAGES: Final = 500
-MOST_CHARACTERS: Final = 100_000
 _HEADER: Final = b"%PDF-"
 _WITHIN: Final = 1024
 """PDF readers look for the header so far (ISO 32000-1, annex H, note 13)."""
@@ -46,13 +46,10 @@ def check(path: Path) -> None:
 
 def thumbnail(path: Path, out: Path) -> None:
     """The first page as a WebP of at most 320 by 320 pixels."""
-    try:
-        with pypdfium2.PdfDocument(path) as document:
-            page = document[0]
-            scale = min(size / max(side, 1) for size, side in zip(SMALL, page.get_size(), strict=True))
-            page.render(scale=scale).to_pil().convert("RGB").save(out, "WEBP", quality=80)
-    except (pypdfium2.PdfiumError, ValueError) as error:
-        raise BrokenAttachmentError(f"its first page cannot be drawn: {error}") from None
+    with refusing("its first page"), pypdfium2.PdfDocument(path) as document:
+        page = document[0]
+        scale = min(size / max(side, 1) for size, side in zip(SMALL, page.get_size(), strict=True))
+        page.render(scale=scale).to_pil().convert("RGB").save(out, "WEBP", quality=80)
 
 
 def marked(path: Path, out: Path, words: str) -> None:
@@ -61,7 +58,12 @@ def marked(path: Path, out: Path, words: str) -> None:
         writer = PdfWriter()
         for page in reader.pages:
             added = writer.add_page(page, excluded_keys=["/AA", "/Annots"])
-            added.merge_page(_stamp(words, float(added.mediabox.width), float(added.mediabox.height)))
+            added.transfer_rotation_to_content()
+            box = added.cropbox
+            stamp = _stamp(words, float(box.width), float(box.height))
+            added.merge_transformed_page(
+                stamp, Transformation().translate(float(box.left), float(box.bottom))
+            )
         writer.write(out)
 
 
@@ -71,8 +73,8 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
         said = reader.metadata
         details = {
             "pages": len(reader.pages),
-            "title": _line(said.title if said else None),
-            "author": _line(said.author if said else None),
+            "title": line_of(said.title if said else None),
+            "author": line_of(said.author if said else None),
         }
         text = _text(reader)
     return {name: value for name, value in details.items() if value}, text
@@ -89,27 +91,17 @@ def _text(reader: PdfReader) -> str:
     return "\n\n".join(filter(None, texts))[:MOST_CHARACTERS]
 
 
-def _line(said: object) -> str | None:
-    return None if said is None else str(said).strip()[:256]
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[PdfReader]:
     """The document; what is wrong with it comes out as a refusal."""
-    try:
-        reader = PdfReader(path, strict=False)
-        if reader.is_encrypted:
-            raise BrokenAttachmentError("it is encrypted; put it there without a password")
-        yield reader
-    except LimitReachedError as error:
-        raise DecompressionBombError(f"it would be much larger unpacked: {error}") from None
-    # What is broken in a PDF comes out of pypdf as errors of many kinds.
-    except (
-        *(PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError),
-        *(NotImplementedError, AssertionError, ZeroDivisionError),
-    ) as error:
-        refuse_only_what_is_its_own_fault(error)
-        raise BrokenAttachmentError(f"the PDF cannot be read: {error}") from None
+    with refusing("the PDF"):
+        try:
+            reader = PdfReader(path, strict=False)
+            if reader.is_encrypted:
+                raise BrokenAttachmentError("it is encrypted; put it there without a password")
+            yield reader
+        except LimitReachedError as error:
+            raise DecompressionBombError(f"it would be much larger unpacked: {error}") from None
 
 
 def _stamp(words: str, width: float, height: float) -> PageObject:

@@ -1,5 +1,6 @@
 """Whose an attachment is: its object's key says it, `attachments/TENANT/SOURCE/EVENT/NAME`, each part quoted."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, unquote
@@ -13,6 +14,8 @@ FOLDER: Final = "attachments"
 MADE: Final = "attachments-made"
 """Where what was made goes in the same bucket, if no other place is set; nobody is told of objects there."""
 _PARTS: Final = 4
+BEFORE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""While it is not known when S3 got an object."""
 
 
 class NoAttachmentError(Exception):
@@ -24,7 +27,9 @@ def attachment_key(tenant: str, source: str, event: str, name: str) -> str:
     return "/".join((FOLDER, *(quote(part, safe="") for part in (tenant, source, event, name))))
 
 
-def attachment_at(place: ObjectPlace, version: str, *, is_versioned: bool) -> Attachment:
+def attachment_at(
+    place: ObjectPlace, version: str, *, is_versioned: bool = True, stored_at: datetime = BEFORE
+) -> Attachment:
     """The attachment that an object is. Raises NoAttachmentError."""
     folder, *parts = place.key.split("/")
     if folder != FOLDER or len(parts) < _PARTS:
@@ -43,6 +48,7 @@ def attachment_at(place: ObjectPlace, version: str, *, is_versioned: bool) -> At
             key=place.key,
             version=version,
             is_versioned=is_versioned,
+            stored_at=stored_at,
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -54,10 +60,18 @@ def _id(*parts: str) -> str:
     return f"a-{sha256('|'.join(map(quote, parts)).encode()).hexdigest()[:20]}"
 
 
-def made_at(attachment: Attachment, results: str | None, name: str) -> ObjectPlace:
-    """Where a result of an attachment goes: the same place each time, so that made twice it is one."""
+def made_at(attachment: Attachment, results: str | None, name: str = "") -> ObjectPlace:
+    """Where a result of an attachment goes: the same place each time, so that made twice it is one.
+
+    Without a name the place that those of all its event's attachments lie below.
+    """
     bucket, _, prefix = (results or f"s3://{attachment.bucket}/{MADE}").removeprefix("s3://").partition("/")
-    parts = (attachment.tenant, attachment.source, attachment.event, attachment.id, name)
+    parts = (
+        attachment.tenant,
+        attachment.source,
+        attachment.event,
+        *((attachment.id, name) if name else ("",)),
+    )
     key = "/".join(quote(part, safe="") for part in parts)
     return ObjectPlace(bucket, f"{prefix.rstrip('/')}/{key}".lstrip("/"))
 

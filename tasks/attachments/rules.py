@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from contracts.attachments import Attachment
 from contracts.errors import OperatorError
 from tasks.settings import Settings
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+_LATIN: Final = re.compile(r"[\x20-\x7e\xa0-\xff]+")
 
 
 class DenylistError(OperatorError):
@@ -23,6 +25,11 @@ class AttachmentRules:
     topic: str | None
     mark: str
     denied: frozenset[str]
+
+    def words(self, one: Attachment) -> str:
+        """What its marked copy says; its id where the font has not all of the letters."""
+        words = self.mark.replace("{tenant}", one.tenant)
+        return words if _LATIN.fullmatch(words) else one.id
 
 
 def rules_of(settings: Settings) -> AttachmentRules:

@@ -18,13 +18,13 @@ SUFFIXES: Final = {
 
 def checked(path: Path) -> str:
     """The media type, by content. Raises RefusedAttachmentError for what is not taken."""
-    if pdfs.is_pdf(path):
-        pdfs.check(path)
-        return pdfs.TYPE
-    found = images.type_of(path)
-    if found is None:
+    # Pictures first: their first bytes say it, and what a PDF begins with may stand in a picture's description.
+    if (found := images.type_of(path)) is not None:
+        return found
+    if not pdfs.is_pdf(path):
         raise AttachmentTypeError(f"its content is none of {', '.join(sorted(SUFFIXES))}")
-    return found
+    pdfs.check(path)
+    return pdfs.TYPE
 
 
 def thumbnail(path: Path, media_type: str, out: Path) -> None:

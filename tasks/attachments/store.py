@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.attachments import Attachment
 from tasks.attachments.places import attachment_at
 from tasks.attachments.refusals import AttachmentTooLargeError
-from tasks.sources.aws.clients import AwayError
+from tasks.sources.aws.clients import AwayError, judged
 from tasks.sources.aws.objects import get_object
 from tasks.sources.aws.shapes import ObjectPlace, place_of
 
@@ -35,7 +35,7 @@ def opened(s3: Any, place: ObjectPlace) -> Opened:  # noqa: ANN401 - boto3's are
     is_versioned = found.get("VersionId", "null") != "null"
     version = found["VersionId"] if is_versioned else found["ETag"].strip('"')
     try:
-        attachment = attachment_at(place, version, is_versioned=is_versioned)
+        attachment = attachment_at(place, version, is_versioned=is_versioned, stored_at=found["LastModified"])
     except Exception:
         found["Body"].close()
         raise
@@ -71,27 +71,33 @@ def put(s3: Any, path: Path, place: ObjectPlace, media_type: str) -> str:  # noq
 
 
 def remove(s3: Any, addresses: Iterable[str]) -> int:  # noqa: ANN401 - boto3's are
-    """Remove objects, every version of each; how many objects. AwayError: some may be gone by then, others not."""
+    """Remove objects, every version of each, and all below an address that ends with a slash; how many objects.
+
+    What is not there, or lay in a bucket that is gone, is removed already. AwayError: some may be gone by then.
+    """
     count = 0
     for address in addresses:
         place = place_of(address)
-        if place is not None:
-            try:
-                count += _removed(s3, place)
-            except (ClientError, BotoCoreError) as error:
-                raise AwayError(f"{address} cannot be removed: {error}") from error
+        if place is None:
+            continue
+        try:
+            count += _removed(s3, place)
+        except (ClientError, BotoCoreError) as error:
+            judgement = judged(error)
+            if isinstance(judgement, AwayError):
+                raise AwayError(f"{address} cannot be removed: {judgement}") from error
     return count
 
 
-def _removed(s3: Any, place: ObjectPlace) -> bool:  # noqa: ANN401 - boto3's are
-    """Its versions, and the marks that earlier removals have left; False where there were none."""
+def _removed(s3: Any, place: ObjectPlace) -> int:  # noqa: ANN401 - boto3's are
+    """Versions, and the marks that earlier removals have left; of how many objects."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=place.bucket, Prefix=place.key)
     versions = [
-        one["VersionId"]
+        (one["Key"], one["VersionId"])
         for page in pages
         for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-        if one["Key"] == place.key
+        if place.key.endswith("/") or one["Key"] == place.key
     ]
-    for version in versions:
-        s3.delete_object(Bucket=place.bucket, Key=place.key, VersionId=version)
-    return bool(versions)
+    for key, version in versions:
+        s3.delete_object(Bucket=place.bucket, Key=key, VersionId=version)
+    return len({key for key, _ in versions})

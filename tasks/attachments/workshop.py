@@ -1,7 +1,7 @@
 """Where files from anywhere are worked on: processes of their own, each bounded in memory and each piece in time.
 
-Pebble's pool ends a process that takes too long; one that asks for too much memory ends by itself. Either way the
-file is refused, and the rest goes on.
+Pebble's pool ends a process that takes too long. One that asks for too much memory ends itself, so that the next file
+gets a fresh one. Either way that file is refused, and the rest goes on.
 """
 
 import asyncio
@@ -10,8 +10,10 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as TooLateError
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
@@ -25,9 +27,20 @@ R = TypeVar("R")
 IN_FLIGHT: Final = 10
 """So many pieces of work at once, of all attachments together."""
 MOST_S: Final = 60.0
-MOST_MEMORY: Final = 1024**3
+MOST_MEMORY: Final = 2 * 1024**3
+"""A picture of the most pixels takes 1.2 GB while it is marked and packed as WebP."""
 _RENEWED_AFTER: Final = 500
 """Pieces of work: what a broken file has left behind in a process does not stay for ever."""
+_NO_MEMORY: Final = 77
+"""The exit code of a process that had asked for too much memory."""
+_FELL_OVER: Final = frozenset(
+    {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
+)
+"""How processes end over what a library does with a file."""
+
+
+class WorkshopError(Exception):
+    """A process was ended from outside: that says nothing of the file, which is to be tried again."""
 
 
 class Workshop:
@@ -36,6 +49,10 @@ class Workshop:
     def __init__(self, *, most_s: float = MOST_S, most_memory: int = MOST_MEMORY) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tasks.attachments.steps"])
+        # First, for it lets the signals through again that are held back here.
+        resource_tracker.ensure_running()
+        with _stop_signals_held_back():
+            forkserver.ensure_running()
         self._pool = ProcessPool(
             max_workers=min(os.cpu_count() or 1, IN_FLIGHT),
             max_tasks=_RENEWED_AFTER,
@@ -64,21 +81,46 @@ class Workshop:
         """What the function gives, or raises.
 
         Raises:
-            BrokenAttachmentError: it took too long or too much memory.
+            BrokenAttachmentError: it took too long or too much memory, or a library fell over.
+            WorkshopError: its process was ended from outside.
         """
         async with self._turn:
-            work = self._pool.schedule(function, args, kwargs, timeout=self._most_s)
+            work = self._pool.schedule(_worked, (function, args, kwargs), timeout=self._most_s)
             try:
                 return await asyncio.wrap_future(work)
             except TooLateError:
                 raise BrokenAttachmentError(f"it cannot be worked on within {self._most_s:g} s") from None
-            except (MemoryError, ProcessExpired):
-                most = self._most_memory // 1024**2
-                raise BrokenAttachmentError(f"it cannot be worked on within {most:,} MiB of memory") from None
+            except ProcessExpired as ended:
+                raise self._judged(ended) from None
+
+    def _judged(self, ended: ProcessExpired) -> BrokenAttachmentError | WorkshopError:
+        if ended.exitcode == _NO_MEMORY:
+            most = self._most_memory // 1024**2
+            return BrokenAttachmentError(f"it cannot be worked on within {most:,} MiB of memory")
+        if ended.exitcode in _FELL_OVER:
+            return BrokenAttachmentError("it cannot be read: what reads it fell over")
+        return WorkshopError(f"a process that worked on it was ended from outside ({ended.exitcode})")
+
+
+@contextmanager
+def _stop_signals_held_back() -> Iterator[None]:
+    """What starts meanwhile does not hear Ctrl-C and SIGTERM, which go to all of a group: they are for us to act on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _bound(most_memory: int) -> None:
-    """In a new process: so much memory, and Ctrl-C is for the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process: so much memory and no more."""
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
+
+
+def _worked(function: Callable[P, R], args: tuple[object, ...], kwargs: dict[str, object]) -> R:
+    """The function; without memory the process is of no use any more, to this file or another."""
+    try:
+        return function(*args, **kwargs)  # type: ignore[arg-type]
+    except MemoryError:
+        os._exit(_NO_MEMORY)

@@ -12,8 +12,8 @@ from tasks.stages.base import BatchContext
 
 MAX_EVENT_CHARACTERS = 4_000
 MAX_ATTACHMENT_CHARACTERS = 2_000
-MAX_ATTACHMENTS = 5
-"""Of one event; the first that came."""
+MAX_ATTACHED_CHARACTERS = 40_000
+"""Of all files of a batch, the first events' first: its budget of tokens counts events alone."""
 MIN_LETTERS = 3
 
 
@@ -27,16 +27,22 @@ def validated_context(work: BatchWork, attached: Sequence[Attachment] = ()) -> B
     Raises:
         NothingToSayError: neither an event nor a file of one has at least three letters of text.
     """
-    shown = tuple(_shown(number, event, attached) for number, event in enumerate(work.events, start=1))
+    room = MAX_ATTACHED_CHARACTERS
+    shown = []
+    for number, event in enumerate(work.events, start=1):
+        files = _files(event, attached, room)
+        room -= sum(len(one["text"]) for one in files)
+        # Prompts of events without files stay as they were, and so does what has been paid for.
+        shown.append(_shown(number, event) | ({"attachments": files} if files else {}))
     if not any(_has_content(text) for entry in shown for text in _texts(entry)):
         raise NothingToSayError(
             f"none of the {len(shown)} events of this batch has any text to work from; nothing was generated"
         )
-    return BatchContext(work, shown)
+    return BatchContext(work, tuple(shown))
 
 
-def _shown(number: int, event: Event, attached: Sequence[Attachment]) -> Mapping[str, Any]:
-    shown = {
+def _shown(number: int, event: Event) -> dict[str, Any]:
+    return {
         "n": number,
         "kind": str(event.type),
         "when": event.time.date().isoformat() if event.time else None,
@@ -46,23 +52,18 @@ def _shown(number: int, event: Event, attached: Sequence[Attachment]) -> Mapping
         # Customers paste keys and passwords; nobody downstream needs them.
         "text": without_credentials(event_text(event))[:MAX_EVENT_CHARACTERS],
     }
-    key = event_key(event.tenant, event.source, event.id)
-    files = [_file(one) for one in attached if one.event_key == key][:MAX_ATTACHMENTS]
-    # Prompts of events without files stay as they were, and so does what has been paid for.
-    return shown | {"attachments": files} if files else shown
 
 
-def _file(one: Attachment) -> Mapping[str, Any]:
-    """A file by what is in it. Its name stays away: it may be anybody's."""
-    found = one.findings
-    if found is None:
-        return {}
-    text = without_credentials(found.text)[:MAX_ATTACHMENT_CHARACTERS]
-    return {
-        "type": found.media_type,
-        **{name: _plain(said) for name, said in found.details.items()},
-        "text": text,
-    }
+def _files(event: Event, attached: Sequence[Attachment], room: int) -> list[dict[str, Any]]:
+    """An event's files by what is in them, as far as there is room. Their names stay away: they may be anybody's."""
+    key, files = event_key(event.tenant, event.source, event.id), []
+    for one in attached:
+        if one.event_key == key and one.findings is not None:
+            text = without_credentials(one.findings.text)[: min(MAX_ATTACHMENT_CHARACTERS, max(room, 0))]
+            room -= len(text)
+            details = {name: _plain(said) for name, said in one.findings.details.items()}
+            files.append({"type": one.findings.media_type, **details, "text": text})
+    return files
 
 
 def _plain(said: object) -> object:

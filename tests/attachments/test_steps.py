@@ -10,7 +10,6 @@ from PIL import Image
 from pypdf import PdfReader
 
 from tasks.attachments import pdfs
-from tasks.attachments.images import MOST_PIXELS
 from tasks.attachments.refusals import (
     AttachmentTooLargeError,
     AttachmentTypeError,
@@ -74,11 +73,6 @@ def test_what_is_not_taken_is_refused_for_a_stated_reason(kept, content, error, 
         return
     with pytest.raises(error, match=said):
         checked(kept(content))
-
-
-def test_the_limit_of_pixels_is_that_of_all_frames():
-    """40 million are taken, one more is not: 8,000 by 5,000."""
-    assert MOST_PIXELS == 8_000 * 5_000
 
 
 def test_a_document_that_unpacks_to_too_much_is_refused(kept, tmp_path):

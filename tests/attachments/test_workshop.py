@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
 from tasks.attachments.refusals import BrokenAttachmentError
-from tasks.attachments.workshop import IN_FLIGHT, Workshop
+from tasks.attachments.steps import checked, marked, thumbnail
+from tasks.attachments.workshop import IN_FLIGHT, Workshop, WorkshopError
 
 
 def take_memory(size: int) -> int:
@@ -42,17 +47,64 @@ def test_a_piece_that_takes_too_long_is_refused_and_the_others_go_on():
 
 def test_a_piece_that_takes_too_much_memory_is_refused_and_the_others_go_on():
     """Whoever runs beside it is not touched."""
-    large, done = worked((take_memory, 2 * 1024**3), (take_memory, 1_000))
+    large, done = worked((take_memory, 3 * 1024**3), (take_memory, 1_000))
     assert isinstance(large, BrokenAttachmentError)
-    assert "1,024 MiB of memory" in str(large)
+    assert "2,048 MiB of memory" in str(large)
     assert done == 1_000
 
 
-def test_a_process_that_dies_takes_only_its_own_piece_with_it():
-    """What a library does to it stays there."""
-    dead, done = worked((os._exit, 9), (len, "four"))
+def test_a_library_that_falls_over_takes_only_its_own_piece_with_it():
+    """That is the file's fault."""
+    dead, done = worked((os.abort,), (len, "four"))
     assert isinstance(dead, BrokenAttachmentError)
+    assert "fell over" in str(dead)
     assert done == 4
+
+
+def test_a_process_that_is_ended_from_outside_is_not_the_files_fault():
+    """A machine that is short of memory kills whom it likes."""
+    dead, done = worked((end_this,), (len, "four"))
+    assert isinstance(dead, WorkshopError)
+    assert done == 4
+
+
+def test_nothing_of_a_workshop_hears_what_is_sent_to_all_of_its_group():
+    """Ctrl-C, and SIGTERM as systemd sends it: who is told to stop finishes what is in work."""
+    blocked = {signal.SIGINT, signal.SIGTERM}
+    assert worked((held_back,)) == [sorted(blocked)]
+
+
+def held_back() -> list[int]:
+    """Which of the signals to stop this process does not hear."""
+    return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGINT, signal.SIGTERM})
+
+
+def end_this() -> None:
+    """As the system ends a process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
+)
+def test_a_picture_of_the_most_pixels_is_worked_on(tmp_path, form, kind):
+    """Forty million, of every type that may have as many in one frame."""
+    path = tmp_path / "large"
+    Image.effect_noise((8_000, 5_000), 20).convert("RGB").resize((8_000, 5_000)).save(path, form)
+    out = tmp_path / "out"
+    results = worked(
+        (checked, path), (marked, path, kind, out, "acme"), (thumbnail, path, kind, out.with_suffix(".small"))
+    )
+    assert results == [kind, None, None]
+
+
+def test_after_one_that_took_too_much_memory_the_next_is_worked_on_as_ever():
+    """By a process of its own: one that has run out has not all of it any more."""
+    most = 600 * 1024**2
+    pieces = [(take_memory, 1024**3), *[(take_memory, 300 * 1024**2)] * 4]
+    refused, *done = worked(*pieces, most_memory=most)
+    assert isinstance(refused, BrokenAttachmentError)
+    assert done == [300 * 1024**2] * 4
 
 
 def test_what_a_piece_raises_is_raised():

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote_plus
 
-from ledger.attachments import list_attachments
+from ledger.attachment_reads import list_attachments, read_attachment
 from ledger.engine import Ledger
 from tasks.attachments.intake import AttachmentIntake
 from tasks.attachments.places import attachment_key
@@ -84,7 +84,7 @@ class Inbox:
     def one(self) -> Any:
         """The only attachment on record."""
         (found,) = list_attachments(self.ledger)
-        return found
+        return read_attachment(self.ledger, found.attachment.id)
 
     def objects(self) -> set[str]:
         """The keys of what is in the bucket."""

@@ -15,8 +15,8 @@ from botocore.config import Config
 from PIL import Image
 
 from contracts.attachments import AttachmentState
-from flows.attachments import Desk, look_once
-from ledger.attachments import list_attachments
+from flows.attachments import Desk, take_replayed
+from ledger.attachment_reads import list_attachments, read_attachment
 from ledger.dead_letters import LetterFilter, list_letters, read_letter
 from ledger.engine import close_ledger, open_ledger
 from ledger.intake import read_rejections
@@ -114,7 +114,9 @@ def test_a_version_that_is_told_of_is_taken_and_no_other(inbox):
     assert inbox.one().attachment.findings.text == "old"
     inbox.tell(inbox.notice(key))
     assert inbox.take().kept == 1
-    assert {one.attachment.findings.text for one in list_attachments(inbox.ledger)} == {"old", "new"}
+    ids = [one.attachment.id for one in list_attachments(inbox.ledger)]
+    texts = {read_attachment(inbox.ledger, one).attachment.findings.text for one in ids}
+    assert texts == {"old", "new"}
     inbox.clients.s3.delete_object(Bucket=inbox.bucket, Key=key, VersionId=old)
     inbox.tell(inbox.notice(key, versionId=old))
     assert inbox.take().duplicates == 1
@@ -150,7 +152,7 @@ def again(inbox):
 
     async def look():
         async with Workshop() as workshop:
-            await look_once(Desk(inbox.clients, inbox.ledger, inbox.intake(workshop), inbox.rules))
+            await take_replayed(Desk(inbox.clients, inbox.ledger, inbox.intake(workshop), inbox.rules, None))
 
     asyncio.run(look())
 

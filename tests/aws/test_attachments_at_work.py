@@ -12,7 +12,7 @@ from flows import aws
 from flows.attachments import take_in_attachments
 from flows.erasure import erase_everywhere
 from flows.process_batch import process_batch
-from ledger.attachments import attachments_of_batch, list_attachments
+from ledger.attachment_reads import attachments_of_batch, list_attachments
 from ledger.batches import list_batches
 from ledger.claims import claim
 from tasks.attachments.notices import AGAIN_AFTER, publish_attachments
@@ -66,9 +66,10 @@ def test_what_comes_after_a_batch_has_begun_is_not_shown_to_it(inbox, world, fil
     batch = fill.batch_of(world.ledger, [event])
     ours = {"lease_id": "l", "owner": "w", "lease_for": timedelta(minutes=1)}
     assert claim(world.ledger, batch, now=world.clock(), **ours)
+    assert len(attachments_of_batch(world.ledger, batch, 5)) == 1
     world.clock.advance(seconds=1)
     attach(inbox, event, files.pdf("second"), "b.pdf")
-    assert [one.findings.text for one in attachments_of_batch(world.ledger, batch)] == ["first"]
+    assert [one.findings.text for one in attachments_of_batch(world.ledger, batch, 5)] == ["first"]
 
 
 def test_of_a_file_that_was_replaced_the_latest_is_shown(inbox, world, fill):
@@ -78,7 +79,7 @@ def test_of_a_file_that_was_replaced_the_latest_is_shown(inbox, world, fill):
     world.clock.advance(seconds=1)
     attach(inbox, event, files.pdf("final"))
     batch = fill.batch_of(world.ledger, [event])
-    assert [one.findings.text for one in attachments_of_batch(world.ledger, batch)] == ["final"]
+    assert [one.findings.text for one in attachments_of_batch(world.ledger, batch, 5)] == ["final"]
     assert len(list_attachments(world.ledger)) == 2
 
 

@@ -8,7 +8,7 @@ from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
 from contracts.attachments import Attachment
-from ledger.attachments import refuse_attachment
+from ledger.attachments import Kept, refuse_attachment
 from ledger.intake import read_rejections
 from ledger.status import status
 from tasks.attachments.letters import letter_about
@@ -187,10 +187,18 @@ def test_what_was_rejected_is_on_record(door, acme):
 def test_an_events_files_stand_with_it(door, acme):
     """Those of the key's own tenant, with why one was refused."""
     where = acme.post("/v1/events", json=EVENT).headers["location"]
-    given = {"source": "app", "event": "1", "bucket": "b", "key": "k", "version": "v", "is_versioned": False}
+    given = {
+        "source": "app",
+        "event": "1",
+        "bucket": "b",
+        "key": "k",
+        "version": "v",
+        "is_versioned": False,
+        "stored_at": utc_now(),
+    }
     file = Attachment(id="a-1", tenant="acme", name="a.svg", **given)
     letter = letter_about(file, AttachmentTypeError("its content is none of ours"), 1, utc_now(), utc_now())
-    assert refuse_attachment(door.book, file, letter)
+    assert refuse_attachment(door.book, file, letter) is Kept.NEW
     told = {"id": "a-1", "name": "a.svg", "state": "REFUSED", "reason": "its content is none of ours"}
     assert acme.get(where).json()["attachments"] == [told | {"media_type": None}]
     with door.client("beta") as beta:

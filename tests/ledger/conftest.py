@@ -158,7 +158,8 @@ class Make:
         )
         key = f"attachments/{tenant}/test/{event}/a.png"
         given = {"id": f"a-{tenant}{event}{version}", "source": "test", "event": str(event), "name": "a.png"}
-        given |= {"bucket": "inbox", "key": key, "version": version, "is_versioned": True, "findings": found}
+        given |= {"bucket": "inbox", "key": key, "version": version, "is_versioned": True}
+        given |= {"stored_at": NOW, "findings": found}
         return Attachment(tenant=tenant, **given | fields)
 
     def deliverable(self, batch, number=1, **fields) -> Deliverable:

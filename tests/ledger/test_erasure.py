@@ -136,7 +136,7 @@ def test_it_says_what_it_removed_and_a_rehearsal_says_the_same_and_removes_nothi
     assert (erased.deliverables, erased.letters, erased.in_hand) == (1, 1, ())
     again = erase_person(ledger, "acme", [ANN], world.make.now)
     assert again.is_empty
-    assert again == Erasure(0, 0, 0, 0, 0, 0, 0, (), (), ())
+    assert again == Erasure(0, 0, 0, 0, 0, 0, 0, (), ())
 
 
 def test_nothing_of_anybody_else_is_touched(world, ledger):

@@ -19,14 +19,13 @@ from contracts.batches import BatchState
 from contracts.calls import Purpose
 from contracts.errors import OperatorError
 from contracts.events import Priority, event_key
-from ledger.attachments import (
+from ledger.attachment_reads import (
     attachment_state,
     attachments_of_batch,
-    keep_attachment,
     list_attachments,
     read_attachment,
-    refuse_attachment,
 )
+from ledger.attachments import keep_attachment, refuse_attachment
 from ledger.batch_reads import (
     batch_diagnosis,
     batch_event_ids,
@@ -50,7 +49,7 @@ from ledger.dead_letters import (
 )
 from ledger.deliveries import commit_batch, list_deliverables, read_deliverable
 from ledger.erasure import erase_person
-from ledger.event_reads import event_status
+from ledger.event_reads import event_status, is_event_erased
 from ledger.intake import record_each, record_intake
 from ledger.items import read_items, store_draft, store_verdict
 from ledger.news import BEGINNING, read_news
@@ -110,7 +109,7 @@ FOR_THE_OPERATOR = frozenset(
         *("wish_for_slots", "forget_wish", "note_slot_lease", "forget_slot_lease", "slot_leases_of"),
         *("make_key", "list_keys", "revoke_key", "holder_of", "signer_of", "is_spent", "spend_signature"),
         *("list_subscriptions", "make_subscription", "read_subscription", "end_subscription"),
-        *("take_attachments", "mark_attachments_published"),
+        *("take_attachments", "mark_attachments_published", "objects_to_remove", "mark_removed"),
         *("take_callbacks", "settle_callback", "newest_news", "forget_news"),
         *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
@@ -218,11 +217,12 @@ READS = {
     "list_letters": lambda own: list_letters(own.ledger, only=LetterFilter(tenant=own.tenant)),
     "letter_ids": lambda own: letter_ids(own.ledger, LetterFilter(tenant=own.tenant)),
     "read_letter": lambda own: read_letter(own.ledger, own.letter.id),
+    "is_event_erased": lambda own: is_event_erased(own.ledger, own.key),
     "event_status": lambda own: event_status(own.ledger, own.key.hex(), own.tenant),
     "read_news": lambda own: read_news(own.ledger, BEGINNING, tenant=own.tenant),
     "channels_for": lambda own: channels_for(own.ledger, own.tenant),
     "attachment_state": lambda own: attachment_state(own.ledger, own.attached.id),
-    "attachments_of_batch": lambda own: attachments_of_batch(own.ledger, own.batch),
+    "attachments_of_batch": lambda own: attachments_of_batch(own.ledger, own.batch, 5),
     "list_attachments": lambda own: list_attachments(own.ledger, own.tenant),
     "read_attachment": lambda own: read_attachment(own.ledger, own.attached.id),
     "callback_state": lambda own: callback_state(own.ledger, own.key),
@@ -358,7 +358,9 @@ def test_no_call_for_one_tenant_shows_or_changes_anothers_row(sides, names, firs
     assert other.rows() == before
 
 
-@pytest.mark.parametrize("name", [name for name in READS if name not in {"batch_diagnosis", "item_costs"}])
+@pytest.mark.parametrize(
+    "name", [name for name in READS if name not in {"batch_diagnosis", "item_costs", "is_event_erased"}]
+)
 def test_each_of_them_does_answer_for_its_own_tenant(sides, name):
     """A call that finds nothing would prove nothing."""
     own, _ = sides()
