@@ -153,8 +153,8 @@ def _in_our_terms(started: float) -> Iterator[None]:
         yield
     except anthropic.APIError as error:
         raise _classified(error, _elapsed_ms(started)) from error
-    except (AttributeError, TypeError, ValueError) as error:
-        # The SDK takes a success to have its shape; at a wrong address anything may answer with one.
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # The SDK takes a success to have its shape; at a wrong address anything may answer with one, of any depth.
         failure = CallFailure(
             error="NotAModelApi",
             message=f"the answer is not one of the Messages API ({error}); check ANTHROPIC_BASE_URL",

@@ -141,6 +141,13 @@ def identity(call_id):
     return CallIdentity(id=call_id, **given)
 
 
+def test_an_answer_that_is_nested_without_end_is_a_failure_by_name(ask):
+    """No parser gets to its end, and the call has one."""
+    body = b"[" * 100_000
+    head = b"HTTP/1.1 200 Fine\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n"
+    assert "NotAModelApi" in str(ask(head + body))
+
+
 @MANY
 @given(st.lists(answers(), min_size=EACH, max_size=EACH))
 def test_2500_malformed_answers_are_replies_or_failures_by_name_and_the_next_answer_is_heard(ask, malformed):
