@@ -22,12 +22,12 @@ locals {
       memory  = 2048
       ports   = []
     }
-    # Each of its processes may take 1 GiB, and there is one for each core.
+    # Each of its processes may take 2 GiB for a while, and there is one for each core.
     attachments = {
       command = ["penstock", "attachments", "take", aws_sqs_queue.this["attachments"].url]
       count   = var.attachment_workers
       cpu     = 2048
-      memory  = 4096
+      memory  = 6144
       ports   = []
     }
   }

@@ -81,6 +81,13 @@ def show(
     if as_json:
         print_json(_plain(found))
         return
+    print_pairs(f"Attachment {found.attachment.id}", _pairs(found) | {"Since": local(found.at)})
+    if found.attachment.findings is not None and found.attachment.findings.text:
+        out.print(f"\n{printable(found.attachment.findings.text)}", markup=False)
+
+
+def _pairs(found: "AttachmentStatus") -> dict[str, str]:
+    """Whose it is, what is in it, what was made of it."""
     one, made = found.attachment, found.attachment.findings
     pairs = {
         "File": one.name,
@@ -88,15 +95,12 @@ def show(
         "Tenant": one.tenant,
         "Event": f"{one.event} from {one.source}",
         "State": found.state if found.reason is None else f"{found.state}: {found.reason}",
-        "Since": local(found.at),
     }
     if made is not None:
         details = ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in made.details.items())
         pairs |= {"Type": f"{made.media_type}, {made.size:,} bytes", "Details": details or "none"}
         pairs |= {"SHA-256": made.sha256, "Thumbnail": made.thumbnail, "Marked": made.marked}
-    print_pairs(f"Attachment {one.id}", pairs)
-    if made is not None and made.text:
-        out.print(f"\n{printable(made.text)}", markup=False)
+    return pairs
 
 
 def _plain(one: "AttachmentStatus") -> dict[str, object]:

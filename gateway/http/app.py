@@ -42,35 +42,6 @@ ABOUT: Final = (
 def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """The gateway of an installation."""
     counts = Counts()
-
-    @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[None]:
-        # Two cores would have six, for all keys, listeners and fetches together.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "gateway"))
-        ledger = open_ledger(settings.ledger_url)
-        desk, feed = Desk(ledger, now), Feed(ledger)
-        app.state.gateway = Gateway(
-            settings,
-            ledger,
-            Access(ledger, now),
-            desk,
-            feed,
-            RateLimit(lambda tenant: settings.http_limits(tenant)[0]),
-            mapper_of(settings),
-            redactor_of(settings),
-            now,
-            lambda place: fetch_by(settings.aws_block, place),
-            asyncio.Semaphore(FETCHES),
-            counts,
-        )
-        counts.registry.register(Installation(lambda: measures(ledger, now(), WINDOW)))
-        try:
-            yield
-        finally:
-            await desk.close()
-            await feed.close()
-            close_ledger(ledger)
-
     # With the page's scripts from here: a gateway's reader may reach nothing else, and nobody else's run in it.
     app = FastAPIOffline(
         redoc_url=None,
@@ -78,7 +49,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         title="Penstock",
         version="1",
         description=ABOUT,
-        lifespan=opened,
+        lifespan=lambda app: _opened(app, settings, counts, now),
         exception_handlers={
             RefusedError: refused,
             RequestValidationError: unusable,
@@ -89,10 +60,38 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     # Where refusals find it, also those of connections that never become a request.
     app.state.counts = counts
     app.add_middleware(Counting, counts=counts)
-    app.include_router(events.router)
-    app.include_router(event_status.router)
-    app.include_router(reading.router)
-    app.include_router(live.router)
-    app.include_router(tasks.router)
-    app.include_router(health.router)
+    for part in (events, event_status, reading, live, tasks, health):
+        app.include_router(part.router)
     return app
+
+
+@asynccontextmanager
+async def _opened(
+    app: FastAPI, settings: Settings, counts: Counts, now: Callable[[], datetime]
+) -> AsyncIterator[None]:
+    """What requests find open, for as long as there are any."""
+    # Two cores would have six, for all keys, listeners and fetches together.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "gateway"))
+    ledger = open_ledger(settings.ledger_url)
+    desk, feed = Desk(ledger, now), Feed(ledger)
+    app.state.gateway = Gateway(
+        settings,
+        ledger,
+        Access(ledger, now),
+        desk,
+        feed,
+        RateLimit(lambda tenant: settings.http_limits(tenant)[0]),
+        mapper_of(settings),
+        redactor_of(settings),
+        now,
+        lambda place: fetch_by(settings.aws_block, place),
+        asyncio.Semaphore(FETCHES),
+        counts,
+    )
+    counts.registry.register(Installation(lambda: measures(ledger, now(), WINDOW)))
+    try:
+        yield
+    finally:
+        await desk.close()
+        await feed.close()
+        close_ledger(ledger)

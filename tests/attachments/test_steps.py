@@ -7,7 +7,8 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from PIL import Image
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import RectangleObject
 
 from tasks.attachments import pdfs
 from tasks.attachments.refusals import (
@@ -174,3 +175,68 @@ def test_a_damaged_file_is_worked_on_or_refused_and_nothing_else(tmp_path_factor
         event("refused")
     else:
         event("worked on")
+
+
+def changed(content: bytes, at: int, to: int) -> bytes:
+    """The content with one byte changed."""
+    return content[:at] + bytes([to]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (changed(files.photo(), 53, 1), "image/jpeg"),
+        (changed(files.moving(form="WEBP"), 29, 1), "image/webp"),
+        (files.moving()[:53] + files.moving()[56:], "image/gif"),
+    ],
+    ids=["exif", "webp", "gif"],
+)
+def test_what_a_library_falls_over_is_refused_and_no_error_of_ours(kept, tmp_path, content, kind):
+    """Damages over which Pillow raises errors of its own inner life."""
+    path = kept(content)
+
+    def road():
+        checked(path)
+        thumbnail(path, kind, tmp_path / "small")
+        marked(path, kind, tmp_path / "marked", "acme")
+
+    with pytest.raises(RefusedAttachmentError):
+        road()
+
+
+def test_a_full_disk_is_not_the_files_fault(kept):
+    """The message goes back, and the file is worked on when there is room."""
+    with pytest.raises(OSError, match="No space left"):
+        thumbnail(kept(files.png((900, 900))), "image/png", Path("/dev/full"))
+
+
+def test_a_picture_that_speaks_of_pdfs_is_a_picture(kept):
+    """What a PDF begins with may stand in a picture's description."""
+    assert checked(kept(files.png(Title="export of %PDF-1.7 viewer failed"))) == "image/png"
+
+
+def test_what_is_said_of_a_file_is_bounded(kept):
+    """Details and text are anybody's, and as long as they like."""
+    exif = Image.Exif()
+    exif[271], exif[270] = "m" * 300_000, "d" * 300_000
+    out = io.BytesIO()
+    Image.new("RGB", (10, 10)).save(out, "PNG", exif=exif)
+    details, text = read(kept(out.getvalue()), "image/png")
+    assert (len(details["camera"]), len(text)) == (256, 100_000)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1_000, 1_000), (-300, -200)])
+@pytest.mark.parametrize("turned", [0, 90])
+def test_a_mark_is_on_the_page_wherever_its_box_begins(tmp_path, corner, turned):
+    """A page may begin anywhere, and lie on its side."""
+    writer = PdfWriter()
+    page = writer.add_blank_page(300, 200)
+    left, bottom = corner
+    page.mediabox = page.cropbox = RectangleObject((left, bottom, left + 300, bottom + 200))
+    page.rotate(turned)
+    writer.write(tmp_path / "plain.pdf")
+    marked(tmp_path / "plain.pdf", pdfs.TYPE, tmp_path / "marked.pdf", "acme")
+    thumbnail(tmp_path / "marked.pdf", pdfs.TYPE, tmp_path / "small.webp")
+    with Image.open(tmp_path / "small.webp") as small:
+        dark = sum(small.convert("L").histogram()[:230])
+    assert dark > 100

@@ -2,20 +2,26 @@
 
 import asyncio
 import json
+import time
 from datetime import timedelta
 
 import pytest
 
-from contracts.attachments import AttachmentState
+from contracts.attachments import Attachment, AttachmentState, Findings
 from contracts.batches import BatchState
+from flows import attachments as at_work
 from flows import aws
 from flows.attachments import take_in_attachments
 from flows.erasure import erase_everywhere
 from flows.process_batch import process_batch
 from ledger.attachment_reads import attachments_of_batch, list_attachments
+from ledger.attachments import Kept, keep_attachment
 from ledger.batches import list_batches
 from ledger.claims import claim
+from ledger.dead_letters import list_letters
+from ledger.replays import replay_letter
 from tasks.attachments.notices import AGAIN_AFTER, publish_attachments
+from tasks.attachments.workshop import Workshop, WorkshopError
 from tests.attachments import files
 from tests.aws.attached import Inbox
 from tests.aws.test_channels import messages_in, subscribed
@@ -172,3 +178,76 @@ def test_the_commands_take_show_and_explain(bare, inbox, queue, aws_address):
     assert {one["state"] for one in cli.json("attachments", "list")} == {"KEPT", "REFUSED"}
     cli("attachments", "show", "a-none", code=2)
     cli.given(PENSTOCK_ATTACHMENTS_DENYLIST="/nowhere")("attachments", "take", inbox.queue, code=2)
+
+
+def test_of_a_file_that_was_replaced_the_last_is_shown_in_whatever_order_it_is_told_of(inbox, world, fill):
+    """Queues keep no order: S3's own time of each decides."""
+    inbox.clients.s3.put_bucket_versioning(Bucket=inbox.bucket, VersioningConfiguration={"Status": "Enabled"})
+    (event,) = fill.events(["The invoice is wrong."])
+    for text in ("draft", "final"):
+        key = inbox.put(files.pdf(text), name="a.pdf", event=event.id)
+        time.sleep(1.1)  # S3 tells times by the second.
+    versions = inbox.clients.s3.list_object_versions(Bucket=inbox.bucket)["Versions"]
+    ordered = sorted(versions, key=lambda one: one["LastModified"], reverse=True)
+    for one in ordered:
+        inbox.tell(inbox.notice(key, versionId=one["VersionId"]))
+        assert inbox.take().kept == 1
+        world.clock.advance(seconds=1)
+    batch = fill.batch_of(world.ledger, [event])
+    assert [one.findings.text for one in attachments_of_batch(world.ledger, batch, 5)] == ["final"]
+
+
+def test_of_many_files_of_an_event_five_are_shown(inbox, world, fill, make_kept):
+    """The first that came; and of all of a batch no more text than it may have."""
+    first, second = fill.events(["The invoice is wrong.", "So is mine."])
+    for event in (first, second):
+        for number in range(8):
+            make_kept(world.ledger, event, number, "word " * 2_000)
+    batch = fill.batch_of(world.ledger, [first, second])
+    shown = attachments_of_batch(world.ledger, batch, 5)
+    assert [one.event for one in shown] == [first.id] * 5 + [second.id] * 5
+    del inbox
+
+
+@pytest.fixture
+def make_kept(clock):
+    """Records a file of an event."""
+
+    def make(ledger, event, number, text):
+        found = Findings(
+            media_type="application/pdf", size=1, sha256="", details={}, text=text, thumbnail="", marked=""
+        )
+        given = {"bucket": "b", "key": f"k{event.id}{number}", "version": "v", "is_versioned": True}
+        whose = {"tenant": event.tenant, "source": event.source, "event": event.id, "name": "a.pdf"}
+        clock.advance(seconds=1)
+        file = Attachment(id=f"a-{event.id}-{number}", **whose, **given, stored_at=clock(), findings=found)
+        assert keep_attachment(ledger, file, clock(), publish=False) is Kept.NEW
+
+    return make
+
+
+def test_a_replayed_file_over_which_work_ends_keeps_nobody_from_the_others(inbox, world, monkeypatch):
+    """It is due again later, and refused after several times."""
+    assert inbox.told(b"broken", name="b.png").refused == 1
+    (letter,) = list_letters(world.ledger)
+    assert replay_letter(world.ledger, letter, world.clock())
+    monkeypatch.setattr(at_work, "utc_now", world.clock)
+
+    async def look(times):
+        async with Workshop() as workshop:
+            intake = inbox.intake(workshop)
+
+            async def killed(*_):
+                raise WorkshopError("its process was ended from outside")
+
+            intake._complete = killed
+            desk = at_work.Desk(inbox.clients, world.ledger, intake, inbox.rules, world.settings)
+            for _ in range(times):
+                await at_work.take_replayed(desk)
+                world.clock.advance(minutes=11)
+
+    asyncio.run(look(3))
+    assert inbox.one().state is AttachmentState.WAITING
+    asyncio.run(look(1))
+    assert inbox.one().state is AttachmentState.REFUSED
+    assert "could not be worked on 4 times" in list_letters(world.ledger)[0].message

@@ -1,17 +1,21 @@
 """What a gateway did, for Prometheus: every refusal is counted and in the log, and no tenant is named."""
 
+import asyncio
 import json
 import logging
 import socket
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.http import protocol
 from tests.gateway.conftest import EVENT, Door, served
 from tests.gateway.test_access import SECRET, signed
+from tests.gateway.test_hostile import raw
+from tests.worlds import until
 
 TOKEN = "a-token-of-the-operators"  # noqa: S105 - of this test
 
@@ -109,3 +113,55 @@ def test_whatever_is_refused_is_counted_and_in_the_log(measured, monkeypatch, ca
     said = [one.getMessage() for one in caplog.records]
     assert all(any(f", {name}: " in line for line in said) for name in found)
     assert not any("0" * 32 in line.partition(" refused")[0] for line in said)
+
+
+def test_headers_have_a_largest_size(measured):
+    """Whoever sends more is cut off, with or without a key."""
+    host, port = measured.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nx-long: ")
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            connection.sendall(b"x" * 100_000_000)
+    assert refused(measured)["Headers too large"] == 1
+
+
+def test_what_is_no_http_is_counted(measured):
+    """As every refusal is."""
+    assert raw(measured, b"\x00\x01\x02\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert refused(measured)["Not HTTP"] == 1
+
+
+def test_what_is_rejected_of_a_batch_is_counted_and_logged_by_its_kind(measured, caplog):
+    """Another tenant's event is not lost among those that are merely wrong."""
+    caplog.set_level(logging.INFO, "penstock")
+    with measured.client() as acme:
+        acme.post("/v1/events", json=EVENT)
+        several = [
+            EVENT | {"data": {"text": "other"}},
+            EVENT | {"id": "2", "type": "nobody.knows"},
+            EVENT | {"id": "3", "tenant": "beta"},
+            EVENT | {"id": "4", "tenant": "beta"},
+            EVENT | {"id": "5"},
+        ]
+        assert acme.post("/v1/events", json=several).json()["rejected"] == 4
+    name = "penstock_http_events_rejected_total"
+    found = {key[1]: value for key, value in samples(measured).items() if key[0] == name}
+    assert found == {"Other content": 1, "No event": 1, "Another tenant's": 2}
+    said = [one.getMessage() for one in caplog.records]
+    assert all(any(f"of acme rejected, {kind}: " in line for line in said) for kind in found)
+
+
+def test_while_the_ledger_is_away_what_was_counted_is_still_told(settings_of, copied_postgres):
+    """That is when it is needed."""
+    with served(settings_of(database_url=copied_postgres, metrics_token=TOKEN)) as address:
+        door = Door(address, None)
+        assert samples(door)["penstock_ledger_up",] == 1
+        name = copied_postgres.partition("?")[0].rpartition("/")[2]
+        with psycopg.connect(copied_postgres.replace(f"/{name}?", "/postgres?"), autocommit=True) as server:
+            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            server.execute(kill, (name,))
+            assert httpx.get(f"{address}/readyz").status_code == 503
+            asyncio.run(until(lambda: samples(door)["penstock_ledger_up",] == 0))
+            assert refused(door)["Not now"] >= 1
+            server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from contracts import content
+from contracts.attachments import Attachment, Findings
 from contracts.base import Contract
 from contracts.batches import Batch, BatchState, BatchWork, Scope
 from contracts.events import Event, Kind, Priority
@@ -190,3 +191,46 @@ def test_a_stage_is_told_whose_events_these_are() -> None:
 def test_batches_are_called_by_whose_they_are() -> None:
     """A batch's label names tenant, level and id, and never the user: it names runs where nothing is erased."""
     assert BATCH.label == "acme / one user / HIGH / b-1"
+
+
+def attached(of: Event, number: int, text: str) -> Attachment:
+    """A file of the event, in which that was read."""
+    found = Findings(
+        media_type="application/pdf",
+        size=1,
+        sha256="",
+        details={"title": "key sk-ant-api03-abcdefghijklmnopqrstuvwxyz"},
+        text=text,
+        thumbnail="",
+        marked="",
+    )
+    whose = {"tenant": of.tenant, "source": of.source, "event": of.id, "name": "of Ann.pdf"}
+    given = {"bucket": "b", "key": "k", "version": "v", "is_versioned": True, "stored_at": NOW}
+    return Attachment(id=f"a-{of.id}-{number}", **whose, **given, findings=found)
+
+
+def test_files_are_shown_as_far_as_there_is_room() -> None:
+    """2,000 characters of each and 40,000 of a batch, the first events' first: their tokens count nowhere else."""
+    events = tuple(event(number, "late") for number in range(1, 9))
+    files = [attached(one, number, "w" * 9_000) for one in events for number in range(5)]
+    shown = validated_context(BatchWork(batch=BATCH, events=events, lease="l"), files).shown
+    lengths = [len(one["text"]) for entry in shown for one in entry["attachments"]]
+    assert lengths == [2_000] * 20 + [0] * 20
+    assert "sk-ant" not in str(shown)
+    assert "of Ann" not in str(shown)
+
+
+def test_without_files_events_are_shown_as_ever() -> None:
+    """A prompt that was paid for stays the same."""
+    work = BatchWork(batch=BATCH, events=(event(1, "late"),), lease="l")
+    assert validated_context(work) == validated_context(work, [attached(event(2, ""), 1, "other's")])
+    assert "attachments" not in validated_context(work).shown[0]
+
+
+def test_a_file_alone_has_something_to_say() -> None:
+    """A ticket may be a screenshot."""
+    silent = event(1, "")
+    work = BatchWork(batch=BATCH, events=(silent,), lease="l")
+    assert validated_context(work, [attached(silent, 1, "Error 42")]).shown
+    with pytest.raises(NothingToSayError):
+        validated_context(work, [attached(silent, 1, "")])
