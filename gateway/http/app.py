@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from flows.aws import fetch_by
 from gateway.http import event_status, events, health, live, reading, tasks
 from gateway.http.access import Access
 from gateway.http.counts import Counting, Counts, Installation
+from gateway.http.described import description_of, name_of
 from gateway.http.feed import Feed
 from gateway.http.intake import Desk
 from gateway.http.limits import RateLimit
@@ -50,6 +52,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         version="1",
         description=ABOUT,
         lifespan=lambda app: _opened(app, settings, counts, now),
+        generate_unique_id_function=name_of,
         exception_handlers={
             RefusedError: refused,
             RequestValidationError: unusable,
@@ -62,6 +65,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     app.add_middleware(Counting, counts=counts)
     for part in (events, event_status, reading, live, tasks, health):
         app.include_router(part.router)
+    app.openapi = partial(description_of, app)  # type: ignore[method-assign] # as FastAPI's documentation has it
     return app
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -42,22 +42,7 @@ class Receipts(BaseModel):
     events: list[Receipt]
 
 
-_EVENT: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["id", "source", "type"],
-    "properties": {
-        "id": {"type": "string", "minLength": 1},
-        "source": {"type": "string", "minLength": 1},
-        "type": {"type": "string", "description": "A kind that the mapping or a route knows."},
-        "time": {"type": "string", "format": "date-time"},
-        "tenant": {"type": "string", "description": "Only the key's own; may be left out."},
-        "user": {"type": "string"},
-        "priority": {"type": "string"},
-        "feature": {"type": "string"},
-        "topic": {"type": "string"},
-        "data": {"type": "object"},
-    },
-}
+_EVENT: Final = {"$ref": "#/components/schemas/Event"}
 _BODIES: Final = {
     "requestBody": {
         "required": True,

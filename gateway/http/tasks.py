@@ -89,7 +89,7 @@ class TaskStatus(BaseModel):
 _BODY: Final = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": TaskRequest.model_json_schema(by_alias=True)}},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TaskRequest"}}},
     }
 }
 

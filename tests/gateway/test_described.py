@@ -59,3 +59,25 @@ def test_everything_is_described():
         if one.label.startswith(("GET /livez", "GET /readyz")):
             continue
         assert {"401", "503"} <= one.definition.raw["responses"].keys(), one.label
+
+
+def references(value):
+    """Every reference in a part of the description."""
+    if isinstance(value, dict):
+        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from references(one)
+
+
+def test_a_generator_of_clients_finds_everything_that_is_referred_to():
+    """Each reference leads to a component, and each operation has a name that may be a function's."""
+    described = create_app(Settings()).openapi()
+    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert set(references(described)) <= known
+    assert {"#/components/schemas/Event", "#/components/schemas/TaskRequest"} <= set(references(described))
+    names = [one["operationId"] for path in described["paths"].values() for one in path.values()]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and not name.startswith("v1") for name in names)
+    assert {"post_events", "post_task", "get_batch"} <= set(names)
