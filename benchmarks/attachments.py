@@ -236,7 +236,8 @@ class _Played:
             self._put += 1
             return Response(headers={"etag": '"made"'})
         number = int(request.path_params["key"].split("/")[-2])
-        return Response(self._contents[number % len(self._contents)], headers={"etag": f'"{number}"'})
+        headers = {"etag": f'"{number}"', "last-modified": "Mon, 30 Nov 2026 08:15:00 GMT"}
+        return Response(self._contents[number % len(self._contents)], headers=headers)
 
 
 def _message(number: int) -> dict[str, Any]:
