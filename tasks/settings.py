@@ -35,6 +35,9 @@ WORDS: Final = {
 """Where pydantic's words do not say what is allowed."""
 
 
+_USUAL: Final = TenantLimits()
+
+
 class Settings(SettingFields):
     """What an operator has set, with the paths, times and rules that it comes to."""
 
@@ -68,7 +71,7 @@ class Settings(SettingFields):
 
     def http_limits(self, tenant: str) -> tuple[float, int]:
         """How many events a second, and how many bytes in a body, a tenant may send the gateway."""
-        own = self.http_by_tenant.get(tenant, TenantLimits())
+        own = self.http_by_tenant.get(tenant, _USUAL)
         return own.events_per_s or self.http_events_per_s, own.body_bytes or self.http_body_bytes
 
     @property

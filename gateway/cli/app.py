@@ -7,6 +7,7 @@ import typer
 from gateway.cli.attachments import attachments
 from gateway.cli.dlq import dlq
 from gateway.cli.keys import keys
+from gateway.cli.review import review
 from gateway.cli.route import route
 from gateway.cli.targets import targets
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(attachments, name="attachments")
 app.add_typer(dlq, name="dlq")
 app.add_typer(keys, name="keys")
+app.add_typer(review, name="review")
 app.add_typer(route, name="route")
 app.add_typer(targets, name="targets")
 

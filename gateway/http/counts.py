@@ -38,11 +38,17 @@ class Counts:
         self._events = Counter("penstock_http_events", sent, ["outcome"], registry=one)
         why = "Events rejected, by reason"
         self._rejected = Counter("penstock_http_events_rejected", why, ["reason"], registry=one)
+        self._by_route: dict[tuple[str, int], Histogram] = {}
+        self._by_outcome: dict[str, Counter] = {}
         self.listeners = Gauge("penstock_live_listeners", "Listeners at /v1/live", registry=one)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request has been answered."""
-        self._seconds.labels(route, str(status)).observe(seconds)
+        # Looking a label up takes longer than counting, and routes and statuses are few.
+        known = self._by_route.get((route, status))
+        if known is None:
+            known = self._by_route[route, status] = self._seconds.labels(route, str(status))
+        known.observe(seconds)
 
     def refused(self, reason: str, status: int, path: str, detail: str) -> None:
         """A request has been refused: counted, and in the log."""
@@ -51,7 +57,10 @@ class Counts:
 
     def events(self, outcome: str) -> None:
         """An event was accepted, is a duplicate, or was rejected."""
-        self._events.labels(outcome).inc()
+        known = self._by_outcome.get(outcome)
+        if known is None:
+            known = self._by_outcome[outcome] = self._events.labels(outcome)
+        known.inc()
 
     def rejected(self, reason: str, tenant: str, detail: str, events: int) -> None:
         """So many events of a request were rejected for one kind of reason; `detail` is of the first."""
