@@ -4,7 +4,8 @@ These models are sent to the provider as JSON schemas, so field descriptions are
 and keep optional fields out. `Evidence` ties every claim to an event by its number in the prompt.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -151,3 +152,7 @@ Content = (
     | DocumentSummary
     | Classification
 )
+
+
+GENERATED: Final[Mapping[str, type[Contract]]] = {one.__name__: one for one in get_args(Content)}
+"""What an item may be, by the name that the ledger keeps with it."""

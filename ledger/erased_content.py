@@ -10,6 +10,7 @@ from contracts.batches import FINISHED, BatchState, Scope
 from contracts.events import Event, Kind, Priority
 from ledger.intake import ERASED_CONTENT
 from ledger.outcome_tables import deliverables, outbox, promotions
+from ledger.review_tables import reviews
 from ledger.sql import among
 from ledger.tables import (
     batch_events,
@@ -82,6 +83,12 @@ def blank_items(connection: Connection, ids: Sequence[str], again: Sequence[str]
         update(judgements).where(among(connection, judgements.c.batch_id, ids)).values(reason=ERASED)
     )
     return count
+
+
+def blank_reviews(connection: Connection, ids: Sequence[str]) -> None:
+    """What reviewers wrote, which may be the person's words; that they accepted or refused, and scores, stay."""
+    mine = among(connection, reviews.c.batch_id, ids)
+    connection.execute(update(reviews).where(mine).values(edited=None, comment=None))
 
 
 def blank_calls(connection: Connection, ids: Sequence[str]) -> int:

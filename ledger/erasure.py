@@ -21,6 +21,7 @@ from ledger.erased_content import (
     blank_events,
     blank_items,
     blank_promotions,
+    blank_reviews,
     delete_deliverables,
     delete_of,
     shrink_open_batches,
@@ -99,6 +100,7 @@ def _erase(connection: Connection, tenant: str, names: Sequence[str], now: datet
         in_hand=in_hand,
     )
     blank_promotions(connection, tenant, topics)
+    blank_reviews(connection, of_batches)
     blank_batches(connection, of_batches)
     shrink_open_batches(connection, [one for one in again if free[one] != "DEAD"], now)
     return erasure

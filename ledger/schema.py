@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ledger.errors import NewerLedgerError
 
-HEAD: Final = "0012"
+HEAD: Final = "0013"
 """The revision this version writes; a test holds it equal to the head of the scripts."""
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"

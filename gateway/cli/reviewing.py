@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from contracts.content import GENERATED
@@ -47,7 +48,7 @@ def run_next(reviewer: str, count: int, *, as_json: bool) -> None:
         out.print("Nothing is to be reviewed; `penstock review draw` draws more.")
     for one in found:
         print_pairs(f"{one.kind}: {one.form}", {"Batch": one.batch, "Item": one.item, "Tenant": one.tenant})
-        print_markdown(markdown(GENERATED[one.output_type].model_validate(one.content)))
+        print_markdown(markdown(GENERATED[one.output_type].model_validate_json(orjson.dumps(one.content))))
 
 
 def run_give(

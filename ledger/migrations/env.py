@@ -7,6 +7,7 @@ from ledger import (  # noqa: F401, their tables join the metadata
     attachment_tables,
     control_tables,
     outcome_tables,
+    review_tables,
 )
 from ledger.tables import metadata
 

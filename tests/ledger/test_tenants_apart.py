@@ -110,6 +110,7 @@ FOR_THE_OPERATOR = frozenset(
         *("make_key", "list_keys", "revoke_key", "holder_of", "signer_of", "is_spent", "spend_signature"),
         *("list_subscriptions", "make_subscription", "read_subscription", "end_subscription"),
         *("take_attachments", "mark_attachments_published", "objects_to_remove", "mark_removed"),
+        *("draw_sample", "to_review", "judged_items", "record_review"),
         *("take_callbacks", "settle_callback", "newest_news", "forget_news"),
         *("gate_failures", "status", "tenant_names", "renew_lease", "mark_published", "undelivered"),
     }
