@@ -47,7 +47,7 @@ def _of(
 ) -> OfCriterion:
     judged = [one for one in items if criterion in one.judge]
     both = [one for one in judged if criterion in one.people]
-    judge, people = ([_score(one, criterion) for one in side] for side in (_judge(both), _people(both)))
+    judge, people = [one.judge[criterion] for one in both], [one.people[criterion] for one in both]
     tenants = [one.tenant for one in both]
     rest = [one for one in judged if criterion not in one.people]
     labelled = Labelled(_passes(people, threshold), _passes(judge, threshold), tenants)
@@ -71,18 +71,6 @@ def _of(
         if costs is None
         else advise(judge, [one == 1 for one in labelled.people], tenants, costs, threshold, seed=seed),
     )
-
-
-def _judge(items: Sequence[Judged]) -> list[dict[str, float]]:
-    return [one.judge for one in items]
-
-
-def _people(items: Sequence[Judged]) -> list[dict[str, float]]:
-    return [one.people for one in items]
-
-
-def _score(scores: Mapping[str, float], criterion: str) -> float:
-    return scores[criterion]
 
 
 def _passes(scores: Sequence[float], threshold: float) -> list[float]:
