@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, select
+from sqlalchemy import Connection, Row, Select, and_, insert, select, true
 
 from contracts.reviews import Review, ReviewVerdict, SampleKind
 from ledger.engine import Ledger
@@ -118,8 +118,8 @@ def _not_drawn(kind: SampleKind) -> Select[Any]:
     return query.order_by(items.c.batch_id, items.c.item)
 
 
-def to_review(ledger: Ledger, reviewer: str, limit: int) -> tuple[ToReview, ...]:
-    """What was drawn and this person has not reviewed yet, the oldest first; without what the judge said of it."""
+def to_review(ledger: Ledger, reviewer: str, limit: int, tenant: str | None = None) -> tuple[ToReview, ...]:
+    """What was drawn (of a tenant) and this person has not reviewed, oldest first; not what the judge said of it."""
     mine = select(reviews.c.id).where(
         reviews.c.batch_id == review_samples.c.batch_id,
         reviews.c.item == review_samples.c.item,
@@ -133,7 +133,7 @@ def to_review(ledger: Ledger, reviewer: str, limit: int) -> tuple[ToReview, ...]
             and_(items.c.batch_id == review_samples.c.batch_id, items.c.item == review_samples.c.item),
         )
         .join(batches, batches.c.id == items.c.batch_id)
-        .where(~mine.exists())
+        .where(~mine.exists(), true() if tenant is None else batches.c.tenant == tenant)
         .order_by(review_samples.c.drawn_at, items.c.batch_id, items.c.item)
         .limit(limit)
     )

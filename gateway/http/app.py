@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from flows.aws import fetch_by
-from gateway.http import event_status, events, health, live, reading, tasks
+from gateway.http import event_status, events, health, live, reading, reviews, tasks
 from gateway.http.access import Access
 from gateway.http.counts import Counting, Counts, Installation
 from gateway.http.described import description_of, name_of
@@ -63,7 +63,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     # Where refusals find it, also those of connections that never become a request.
     app.state.counts = counts
     app.add_middleware(Counting, counts=counts)
-    for part in (events, event_status, reading, live, tasks, health):
+    for part in (events, event_status, reading, reviews, live, tasks, health):
         app.include_router(part.router)
     app.openapi = partial(description_of, app)  # type: ignore[method-assign] # as FastAPI's documentation has it
     return app
