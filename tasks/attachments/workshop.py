@@ -10,8 +10,11 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLateError
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from types import TracebackType
@@ -31,6 +34,9 @@ MOST_MEMORY: Final = 2 * 1024**3
 """A picture of the most pixels takes 1.2 GB while it is marked and packed as WebP."""
 _RENEWED_AFTER: Final = 500
 """Pieces of work: what a broken file has left behind in a process does not stay for ever."""
+TRIES: Final = 2
+"""How often a piece is begun, where its pool breaks through no fault of it."""
+_A_MOMENT_S: Final = 0.2
 _NO_MEMORY: Final = 77
 """The exit code of a process that had asked for too much memory."""
 _FELL_OVER: Final = frozenset(
@@ -47,21 +53,15 @@ class Workshop:
     """Runs plain functions, at most `IN_FLIGHT` at once, on as many processes as there are cores."""
 
     def __init__(self, *, most_s: float = MOST_S, most_memory: int = MOST_MEMORY) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tasks.attachments.steps"])
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tasks.attachments.steps"])
         # First, for it lets the signals through again that are held back here.
         resource_tracker.ensure_running()
         with _stop_signals_held_back():
             forkserver.ensure_running()
-        self._pool = ProcessPool(
-            max_workers=min(os.cpu_count() or 1, IN_FLIGHT),
-            max_tasks=_RENEWED_AFTER,
-            initializer=_bound,
-            initargs=(most_memory,),
-            context=context,
-        )
         self._most_s, self._most_memory = most_s, most_memory
         self._turn = asyncio.Semaphore(IN_FLIGHT)
+        self._pool = self._new_pool()
 
     async def __aenter__(self) -> Self:
         """Processes start with the first piece of work."""
@@ -85,13 +85,50 @@ class Workshop:
             WorkshopError: its process was ended from outside.
         """
         async with self._turn:
-            work = self._pool.schedule(_worked, (function, args, kwargs), timeout=self._most_s)
-            try:
-                return await asyncio.wrap_future(work)
-            except TooLateError:
-                raise BrokenAttachmentError(f"it cannot be worked on within {self._most_s:g} s") from None
-            except ProcessExpired as ended:
-                raise self._judged(ended) from None
+            for _ in range(TRIES):
+                pool = self._pool
+                try:
+                    return await asyncio.wrap_future(self._scheduled(pool, function, args, kwargs))
+                except TooLateError:
+                    raise BrokenAttachmentError(f"it cannot be worked on within {self._most_s:g} s") from None
+                except ProcessExpired as ended:
+                    raise self._judged(ended) from None
+                except BrokenProcessPool:
+                    await self._renew(pool)
+            raise WorkshopError("the processes that worked on it had to be started anew")
+
+    def _scheduled(
+        self,
+        pool: ProcessPool,
+        function: Callable[P, R],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+    ) -> "Future[R]":
+        """The piece in the pool's queue. BrokenProcessPool where that takes nothing any more."""
+        try:
+            scheduled: Future[R] = pool.schedule(_worked, (function, args, kwargs), timeout=self._most_s)
+        except RuntimeError as error:
+            raise BrokenProcessPool(str(error)) from error
+        return scheduled
+
+    async def _renew(self, broken: ProcessPool) -> None:
+        """Another pool, unless somebody has put one in its place already.
+
+        Pebble gives all of its pool up where a process ends before it is known what that was working on.
+        """
+        if self._pool is broken:
+            self._pool = self._new_pool()
+            broken.stop()  # type: ignore[no-untyped-call]
+            await asyncio.to_thread(broken.join)
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=min(os.cpu_count() or 1, IN_FLIGHT),
+            max_tasks=_RENEWED_AFTER,
+            initializer=_bound,
+            initargs=(self._most_memory,),
+            context=self._context,
+        )
 
     def _judged(self, ended: ProcessExpired) -> BrokenAttachmentError | WorkshopError:
         if ended.exitcode == _NO_MEMORY:
@@ -123,4 +160,6 @@ def _worked(function: Callable[P, R], args: tuple[object, ...], kwargs: dict[str
     try:
         return function(*args, **kwargs)  # type: ignore[arg-type]
     except MemoryError:
+        # By then it is known what this process is working on.
+        time.sleep(_A_MOMENT_S)
         os._exit(_NO_MEMORY)

@@ -13,6 +13,8 @@ from tasks.attachments.refusals import BrokenAttachmentError
 from tasks.attachments.steps import checked, marked, thumbnail
 from tasks.attachments.workshop import IN_FLIGHT, Workshop, WorkshopError
 
+AT_WORK_S = 0.5
+
 
 def take_memory(size: int) -> int:
     """So many bytes, all of them used."""
@@ -55,7 +57,7 @@ def test_a_piece_that_takes_too_much_memory_is_refused_and_the_others_go_on():
 
 def test_a_library_that_falls_over_takes_only_its_own_piece_with_it():
     """That is the file's fault."""
-    dead, done = worked((os.abort,), (len, "four"))
+    dead, done = worked((fall_over,), (len, "four"))
     assert isinstance(dead, BrokenAttachmentError)
     assert "fell over" in str(dead)
     assert done == 4
@@ -80,8 +82,49 @@ def held_back() -> list[int]:
 
 
 def end_this() -> None:
-    """As the system ends a process."""
+    """As the system ends a process that has been at work for a while."""
+    time.sleep(AT_WORK_S)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fall_over() -> None:
+    """As a library does that has been at work for a while."""
+    time.sleep(AT_WORK_S)
+    os.abort()
+
+
+def end_at_once(mark: Path) -> str:
+    """As a process that is ended before anybody knows what it is working on; the second time it is not."""
+    if not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return "done"
+
+
+def test_a_pool_that_breaks_is_replaced_and_what_was_in_it_is_begun_again(tmp_path):
+    """Whoever was beside it is done, too."""
+    pieces = [(end_at_once, tmp_path / "mark"), *[(len, "four")] * 6]
+    first, *others = worked(*pieces)
+    assert first == "done" or isinstance(first, WorkshopError)
+    assert others == [4] * 6
+
+
+def test_after_a_pool_was_broken_the_next_piece_is_worked_on(monkeypatch):
+    """One that takes nothing any more is not asked again."""
+
+    async def work():
+        async with Workshop() as workshop:
+            broken = workshop._pool
+            monkeypatch.setattr(broken, "schedule", refuses)
+            found = await workshop.run(len, "four")
+            return found, workshop._pool is not broken
+
+    assert asyncio.run(work()) == (4, True)
+
+
+def refuses(*_args, **_kwargs):
+    """As Pebble's pool once it is broken."""
+    raise RuntimeError("Unexpected error within the Pool")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 
 from evaluation.estimates import Estimate, Insufficient
 from evaluation.pass_rates import (
@@ -57,7 +56,11 @@ verdicts = st.tuples(st.booleans(), st.booleans())
 
 @given(st.lists(verdicts, min_size=60, max_size=300), st.lists(st.booleans(), min_size=20, max_size=400))
 def test_ppi_is_what_its_authors_library_says(both, rest):
-    """Point and interval, within 0 to 1, whatever the verdicts."""
+    """Point and interval, within 0 to 1, whatever the verdicts.
+
+    Where ppi-python is installed: it brings a package `tests` that hides this one from processes that tests start.
+    """
+    oracle = pytest.importorskip("ppi_py", reason="ppi-python is not installed")
     people, judge = (np.array(side, float) for side in zip(*both, strict=True))
     others = np.array(rest, float)
     if np.concatenate([judge, others]).var() == 0:
@@ -65,8 +68,8 @@ def test_ppi_is_what_its_authors_library_says(both, rest):
     found = prediction_powered(
         Labelled(people, judge, ["a"] * len(people)), Unlabelled(others, ["a"] * len(others))
     )
-    low, high = (float(one[0]) for one in ppi_mean_ci(people, judge, others, alpha=0.05))
-    point = float(ppi_mean_pointestimate(people, judge, others)[0])
+    low, high = (float(one[0]) for one in oracle.ppi_mean_ci(people, judge, others, alpha=0.05))
+    point = float(oracle.ppi_mean_pointestimate(people, judge, others)[0])
     assert found.value == pytest.approx(min(max(point, 0), 1), abs=1e-9)
     assert (found.low, found.high) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-9)
 
