@@ -42,12 +42,17 @@ async def aws_clients(block: str | None) -> AwsClients:
     return clients
 
 
-async def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
-    """A whole object, as large as an event may be. Raises as `fetch`; AwayError, too, while AWS is not set up."""
+async def reachable_clients(block: str | None) -> AwsClients:
+    """As `aws_clients`, for what is tried again later: AwayError, too, while AWS is not set up."""
     try:
-        clients = await aws_clients(block)
+        return await aws_clients(block)
     except AwsBlockError as error:
         raise AwayError(str(error)) from error
+
+
+async def fetch_by(block: str | None, place: ObjectPlace) -> bytes:
+    """A whole object, as large as an event may be. Raises as `fetch`; AwayError, too, while AWS is not set up."""
+    clients = await reachable_clients(block)
     return await asyncio.to_thread(fetch, clients.s3, place, Limits().record_bytes)
 
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flows.artifacts import artifact_keys
-from flows.aws import aws_clients
 from ledger.engine import Ledger
 from ledger.erased_attachments import mark_removed, objects_to_remove
 from ledger.erasure import Erasure, erase_person
-from tasks.attachments.store import remove
 from tasks.delivery import remove_files
 from tasks.lake_supply import write_facts
 from tasks.settings import Settings
@@ -65,12 +63,16 @@ async def remove_objects(ledger: Ledger, settings: Settings) -> int:
     """Attachments of all who were erased, as they came and what was made of them; how many objects.
 
     Raises:
-        AwayError, AwsBlockError: S3 cannot be reached; they are still to be removed.
+        AwayError: S3 cannot be reached, or AWS is not set up; they are still to be removed.
     """
     due = await asyncio.to_thread(objects_to_remove, ledger)
     if not due:
         return 0
-    clients = await aws_clients(settings.aws_block)
+    # Only here: AWS takes most of a second to load, and few who are erased had any files.
+    from flows.aws import reachable_clients  # noqa: PLC0415
+    from tasks.attachments.store import remove  # noqa: PLC0415
+
+    clients = await reachable_clients(settings.aws_block)
     removed = await asyncio.to_thread(remove, clients.s3, due)
     await asyncio.to_thread(mark_removed, ledger, due)
     return removed

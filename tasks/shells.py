@@ -5,6 +5,7 @@ them, so that a request that was paid for is never sent again by a second owner.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,12 +16,15 @@ from contracts.attachments import Attachment
 from contracts.batches import BatchWork
 from ledger.attachments import STAGE
 from ledger.work import StoredItem
-from tasks.attachments.intake import Taken
 from tasks.model.paid import Caller
 from tasks.produce import GateClosedError, JudgeOutageError, produce
 from tasks.runtime import current_runtime
 from tasks.stages.base import BatchContext, Item, ItemSpec
 from tasks.stages.context import validated_context
+
+if TYPE_CHECKING:
+    # What reads pictures and PDFs is loaded where attachments are taken, and not by every lane.
+    from tasks.attachments.intake import Taken
 
 
 @task(name="validate context", task_run_name="validate context", cache_policy=NO_CACHE, persist_result=False)
@@ -42,7 +46,7 @@ async def produce_item(
 
 
 @task(name="attachment", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
-async def take_attachment(title: str, take: Callable[[], Awaitable[Taken]]) -> Taken | State[Taken]:
+async def take_attachment(title: str, take: Callable[[], Awaitable["Taken"]]) -> "Taken | State[Taken]":
     """Take one attachment. One that is refused is a failed run; its dead letter says why, and may name people."""
     del title
     taken = await take()

@@ -59,7 +59,6 @@ def _ask(tenant: str, user: str, found: Erasure) -> None:
 
 async def _removed(ledger: Ledger, settings: Settings, tenant: str, names: Sequence[str]) -> dict[str, int]:
     """Remove everything; what that was, by where."""
-    from flows.aws import AwsBlockError
     from flows.erasure import erase_everywhere
 
     remover = _artifact_remover(settings)
@@ -67,7 +66,7 @@ async def _removed(ledger: Ledger, settings: Settings, tenant: str, names: Seque
         gone = await erase_everywhere(
             ledger, settings, tenant, names, remove_artifacts=remover, clock=utc_now
         )
-    except (AwayError, AwsBlockError) as error:
+    except AwayError as error:
         raise OutOfReachError(
             f"{error}; all else of this person is removed, and these files are when this is run again, or by "
             "`penstock attachments take`"

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from contracts.attachments import Attachment
-from flows import aws, erasure
+from flows import aws
 from flows.erasure import erase_everywhere, remove_objects
 from ledger.attachment_reads import list_attachments
 from ledger.attachments import Kept, keep_attachment
@@ -99,7 +99,7 @@ def test_while_s3_is_away_the_rest_is_erased_and_the_files_are_removed_later(
         return AwsClients(inbox.clients.sqs, away, inbox.clients.sns)
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "aws_clients", unreachable)
+        patch.setattr(aws, "aws_clients", unreachable)
         with pytest.raises(AwayError, match="cannot be removed"):
             erase(world)
     assert list_attachments(world.ledger) == ()
@@ -153,3 +153,14 @@ def make_attachment(clock):
         return Attachment(id=f"a-{version}", **name, **given)
 
     return make
+
+
+def test_while_aws_is_not_set_up_files_are_removed_later(inbox, world, ann, monkeypatch):
+    """Whoever takes attachments goes on meanwhile."""
+    attach(inbox, ann, files.pdf("of ann"))
+    erase_person(world.ledger, "acme", ["ann"], world.clock())
+    monkeypatch.setattr(aws, "_made", {})
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(AwayError, match="AWS is not set up"):
+        asyncio.run(remove_objects(world.ledger, world.settings))
+    assert len(objects_to_remove(world.ledger)) == 3
