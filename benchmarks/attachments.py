@@ -7,7 +7,6 @@ queue's messages each time, and would be what is measured. The files are screens
 
 import argparse
 import asyncio
-import hashlib
 import io
 import json
 import multiprocessing
@@ -27,6 +26,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from benchmarks.queue_intake import message_of
 from benchmarks.replicas import free_port
 
 UPLOADS: Final = 5_000
@@ -246,14 +246,7 @@ def _message(number: int) -> dict[str, Any]:
     key = attachment_key(f"t-{number % 50}", "bench", str(number), "file")
     about = {"bucket": {"name": "inbox"}, "object": {"key": key}}
     told = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
-    body = json.dumps(told)
-    return {
-        "MessageId": f"id-{number}",
-        "ReceiptHandle": f"receipt-{number}",
-        "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
-        "Body": body,
-        "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1764500000000"},
-    }
+    return message_of(number, json.dumps(told))
 
 
 class _Peak:

@@ -145,7 +145,11 @@ def _message(number: int) -> dict[str, Any]:
         "tenant": f"t-{number % 100}",
         "data": {"text": TEXT},
     }
-    body = json.dumps(event)
+    return message_of(number, json.dumps(event))
+
+
+def message_of(number: int, body: str) -> dict[str, Any]:
+    """A message as SQS delivers it."""
     return {
         "MessageId": f"id-{number}",
         "ReceiptHandle": f"receipt-{number}",

@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 
 from evaluation.estimates import Insufficient
-from evaluation.resampling import LEAST_CLUSTERS, Floats
+from evaluation.resampling import Floats, interval
 
 LEAST_LABELS: Final = 50
-DRAWS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -66,24 +65,14 @@ def advise(
     paid = np.stack([_paid(judged, verdicts, at, costs) for at in grid])
     best, current = int(paid.mean(axis=1).argmin()), int(np.searchsorted(grid, now))
     saved = paid[current] - paid[best]
-    low, high = _interval(saved, tenants, seed)
+    saving = interval(lambda one, _: float(one.mean()), saved, saved, tenants, seed=seed, name="saving")
+    if isinstance(saving, Insufficient):
+        return saving
     means = (float(paid[best].mean()), float(paid[current].mean()))
-    return Advice(float(grid[best]), *means, (float(saved.mean()), low, high), n)
+    return Advice(float(grid[best]), *means, (saving.value, saving.low, saving.high), n)
 
 
 def _paid(scores: Floats, passed: np.ndarray, threshold: float, costs: Costs) -> Floats:
     """What each item costs at a threshold."""
     through = scores >= threshold
     return np.where(through & ~passed, costs.bad_pass, np.where(~through & passed, costs.needless_fail, 0.0))
-
-
-def _interval(saved: Floats, tenants: Sequence[str], seed: int) -> tuple[float, float]:
-    """Bootstrap by tenant, or by item where tenants are few."""
-    names, of = np.unique(np.asarray(tenants), return_inverse=True)
-    if len(names) < LEAST_CLUSTERS:
-        of, names = np.arange(len(saved)), np.arange(len(saved))
-    sums, sizes = np.bincount(of, weights=saved), np.bincount(of)
-    drawn = np.random.default_rng(seed).integers(0, len(names), (DRAWS, len(names)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)

@@ -16,6 +16,7 @@ from contracts.attachments import Attachment, AttachmentState
 from flows.aws import aws_clients
 from flows.display import displayed
 from flows.erasure import remove_objects
+from flows.queues import for_a_while
 from flows.task_runner import EventLoopTaskRunner, settled, whole
 from flows.watch import announced
 from ledger.attachments import take_attachments
@@ -67,10 +68,7 @@ async def take_in_attachments(queues: list[str], for_s: float = 0.0) -> dict[str
         for_s: How many seconds to go on waiting for more; 0 ends when the queues are empty.
     """
     async with announced() as run, displayed(), open_desk(run.settings, run.ledger) as desk:
-        stop = threading.Event()
-        if for_s:
-            asyncio.get_running_loop().call_later(for_s, stop.set)
-        options = QueueOptions() if for_s else QueueOptions(wait_s=1)
+        stop, options = for_a_while(for_s)
         take = desk.intake.take if run.settings.track == "batches" else partial(as_task_run, desk)
         found = await worked_off(queues, desk, stop, options, take=take, until_empty=not for_s)
         get_run_logger().info("%s", found)

@@ -33,15 +33,21 @@ async def take_in_queues(queues: list[str], for_s: float = 0.0) -> dict[str, dic
         for_s: How many seconds to go on waiting for more; 0 ends when the queues are empty.
     """
     async with announced() as run:
-        stop = threading.Event()
-        options = QueueOptions() if for_s else QueueOptions(wait_s=1)
+        stop, options = for_a_while(for_s)
         consumers = await consumers_of(queues, run.settings, run.ledger, run.clock, options)
-        if for_s:
-            asyncio.get_running_loop().call_later(for_s, stop.set)
         tallies = await consumed(consumers, stop, until_empty=not for_s, meanwhile=lambda: close_due(run))
         found = {queue: told(tally) for queue, tally in zip(queues, tallies, strict=True)}
         get_run_logger().info("%s", found)
         return found
+
+
+def for_a_while(for_s: float) -> tuple[threading.Event, QueueOptions]:
+    """What ends after so many seconds, and how to wait meanwhile; 0 is until the queues are empty."""
+    stop = threading.Event()
+    if not for_s:
+        return stop, QueueOptions(wait_s=1)
+    asyncio.get_running_loop().call_later(for_s, stop.set)
+    return stop, QueueOptions()
 
 
 async def consumers_of(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, select, true
+from sqlalchemy import Connection, Select, and_, func, insert, select, true
 
 from contracts.reviews import Review, ReviewVerdict, SampleKind
 from ledger.engine import Ledger
@@ -125,8 +125,10 @@ def to_review(ledger: Ledger, reviewer: str, limit: int, tenant: str | None = No
         reviews.c.item == review_samples.c.item,
         reviews.c.reviewer == reviewer,
     )
+    of_item = and_(reviews.c.batch_id == items.c.batch_id, reviews.c.item == items.c.item)
+    count = select(func.count()).where(of_item).correlate(items).scalar_subquery()
     query = (
-        select(items, batches.c.tenant)
+        select(items, batches.c.tenant, count.label("reviews"))
         .join_from(
             review_samples,
             items,
@@ -138,12 +140,10 @@ def to_review(ledger: Ledger, reviewer: str, limit: int, tenant: str | None = No
         .limit(limit)
     )
     with reading(ledger) as connection:
-        rows = connection.execute(query).all()
-        return tuple(_to_review(connection, row) for row in rows)
-
-
-def _to_review(connection: Connection, row: Row[Any]) -> ToReview:
-    of_item = and_(reviews.c.batch_id == row.batch_id, reviews.c.item == row.item)
-    count = len(connection.execute(select(reviews.c.id).where(of_item)).all())
-    told = (row.batch_id, row.item, row.tenant, row.kind, row.form, row.output_type, row.content)
-    return ToReview(*told, count)
+        return tuple(
+            ToReview(
+                *(row.batch_id, row.item, row.tenant, row.kind, row.form),
+                *(row.output_type, row.content, row.reviews),
+            )
+            for row in connection.execute(query)
+        )

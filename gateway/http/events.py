@@ -131,17 +131,23 @@ def _count(receipts: Sequence[Receipt], gateway: Gateway, tenant: str) -> None:
     for receipt in receipts:
         gateway.counts.events(receipt.outcome)
         if receipt.reason is not None:
-            kind = next((kind for mark, kind in _KINDS.items() if mark in receipt.reason), "No event")
-            kinds.setdefault(kind, []).append(receipt.reason)
+            kinds.setdefault(_kind(receipt), []).append(receipt.reason)
     for kind, reasons in kinds.items():
         gateway.counts.rejected(kind, tenant, reasons[0], len(reasons))
 
 
-_KINDS: Final = {"may send for no other": "Another tenant's", "already exists with other": "Other content"}
+def _kind(rejected: Receipt) -> str:
+    """Of what kind a rejection is: a conflict alone names an event, for it is one."""
+    if rejected.id is not None:
+        return "Other content"
+    return "Another tenant's" if str(rejected.reason).endswith(_FOR_NO_OTHER) else "No event"
+
+
+_FOR_NO_OTHER: Final = "and may send for no other"
 
 
 def _not_theirs(tenant: str) -> str:
-    return f"the key is of the tenant {tenant!r}, and may send for no other"
+    return f"the key is of the tenant {tenant!r}, {_FOR_NO_OTHER}"
 
 
 def _receipt(event: PreparedEvent, taken: Taken) -> Receipt:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.attachments import Attachment, AttachmentState
 from ledger.attachments import mark_attachments_published, take_attachments
 from ledger.engine import Ledger
-from tasks.channels.aws import FIFO, group_of
+from tasks.channels.aws import attributes_of, grouped
 
 _LOG: Final = logging.getLogger("penstock")
 AT_ONCE: Final = 10
@@ -30,7 +30,7 @@ def publish_attachments(sns: Any, topic: str, ledger: Ledger, now: datetime) -> 
 
 def _sent(sns: Any, topic: str, some: list[Attachment]) -> list[str]:  # noqa: ANN401 - boto3's are
     """The ids of those that SNS took."""
-    entries = [_entry(one, is_fifo=topic.endswith(FIFO)) for one in some]
+    entries = [_entry(one, topic) for one in some]
     try:
         answer = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
     except (ClientError, BotoCoreError) as error:
@@ -41,7 +41,7 @@ def _sent(sns: Any, topic: str, some: list[Attachment]) -> list[str]:  # noqa: A
     return [one["Id"] for one in answer.get("Successful", ())]
 
 
-def _entry(one: Attachment, *, is_fifo: bool) -> dict[str, Any]:
+def _entry(one: Attachment, topic: str) -> dict[str, Any]:
     said = {
         "type": "attachment.kept",
         "id": one.id,
@@ -49,15 +49,12 @@ def _entry(one: Attachment, *, is_fifo: bool) -> dict[str, Any]:
         "event": one.event_key.hex(),
         "media_type": one.findings.media_type if one.findings else "",
     }
-    entry = {
+    return {
         "Id": one.id,
         "Message": _text(one),
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": text} for name, text in said.items()
-        },
-        "MessageGroupId": group_of(one.tenant),
+        "MessageAttributes": attributes_of(said),
+        **grouped(topic, one.tenant, one.id),
     }
-    return entry | {"MessageDeduplicationId": one.id} if is_fifo else entry
 
 
 def _text(one: Attachment) -> str:

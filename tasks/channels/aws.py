@@ -1,6 +1,6 @@
 """AWS as a way out: deliverables to topics of SNS, to queues of SQS, and as objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -79,19 +79,26 @@ def _attributes(message: OutboxMessage) -> dict[str, Any]:
         "batch": made.batch,
     }
     scores = {"DataType": "Number", "StringValue": f"{min(made.scores.values(), default=0):.4f}"}
-    return {name: {"DataType": "String", "StringValue": text} for name, text in said.items()} | {
-        "score": scores
-    }
+    return attributes_of(said) | {"score": scores}
+
+
+def attributes_of(said: Mapping[str, str]) -> dict[str, Any]:
+    """Texts as a message's attributes."""
+    return {name: {"DataType": "String", "StringValue": text} for name, text in said.items()}
 
 
 def _grouped(target: str, message: OutboxMessage) -> dict[str, str]:
+    return grouped(target, message.deliverable.tenant, message.idempotency_key)
+
+
+def grouped(target: str, tenant: str, key: str) -> dict[str, str]:
     """By tenant; in a FIFO target a repeat is known by the message's key."""
-    group = {"MessageGroupId": group_of(message.deliverable.tenant)}
+    group = {"MessageGroupId": _group(tenant)}
     if target.endswith(FIFO):
-        group["MessageDeduplicationId"] = message.idempotency_key
+        group["MessageDeduplicationId"] = key
     return group
 
 
-def group_of(tenant: str) -> str:
+def _group(tenant: str) -> str:
     """A tenant as a group's name: AWS takes 128 letters, digits and punctuation."""
     return "".join(one if one.isascii() and one.isprintable() and one != " " else "_" for one in tenant)[:128]
